@@ -1,0 +1,521 @@
+"""coloc.yml: what people write. Every key is known, every mistake is told at once with its line and what to write.
+
+Types here come from humans (`Described`): immutable, misspelt keys are errors. Reading changes nothing anywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from coloc.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/coloc-agent/coloc.yml")
+STAGES = ("observe", "backup", "alert", "enforce")
+_MAX_BYTES = 1024 * 1024
+
+
+class Described(BaseModel):
+    """Something written by a human: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+_UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_UNITS |= {f"{unit}B": value for unit, value in _UNITS.items() if unit in "KMGT" and unit}
+_UNITS |= {f"{unit[0]}o": value for unit, value in _UNITS.items() if unit in ("K", "M", "G", "T")}  # French "Go"
+
+
+def parse_bytes(value: object) -> int:
+    """`10G` → 10_000_000_000 bytes; `10GiB` → 2**30 times ten; `10 Go` as well; a plain number is bytes."""
+    if isinstance(value, bool):
+        raise ValueError("write a size such as 10G or 500M")
+    if isinstance(value, int):
+        size = float(value)
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*([A-Za-z]*)\s*", str(value))
+        if not match or match[2] not in _UNITS:
+            raise ValueError("write a size such as 10G or 500M")
+        size = float(match[1].replace(",", ".")) * _UNITS[match[2]]
+    if size <= 0:
+        raise ValueError("write a size above zero")
+    return int(size)
+
+
+_SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "j": 86400, "w": 604800}
+
+
+def parse_seconds(value: object) -> float:
+    """`90s`, `15m`, `2h`, `7d` → seconds; a plain number is seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(value))
+        if not match or match[2] not in {*_SPANS, ""}:
+            raise ValueError("write a time span such as 90s, 15m, 2h or 7d")
+        seconds = float(match[1]) * _SPANS.get(match[2], 1)
+    if seconds < 0:
+        raise ValueError("write a time span that is not negative")
+    return seconds
+
+
+def _parse_clock(value: object) -> object:
+    # YAML 1.1 reads an unquoted 22:30 as the number 1350 (base 60).
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+        return f"{value // 60:02d}:{value % 60:02d}"
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(value)):
+        raise ValueError("write a time of day such as 02:30")
+    return str(value).zfill(5)
+
+
+def _parse_zone(value: object) -> object:
+    try:
+        ZoneInfo(str(value))
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("write a time zone such as Europe/Paris") from error
+    return value
+
+
+Bytes = Annotated[int, BeforeValidator(parse_bytes)]
+Seconds = Annotated[float, BeforeValidator(parse_seconds)]
+ClockTime = Annotated[str, BeforeValidator(_parse_clock)]
+Zone = Annotated[str, BeforeValidator(_parse_zone)]
+# Names become labels, archive names and folder names: short, plain, never an option or a path.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+
+
+class Listen(Described):
+    """Where the page and /metrics answer."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=9942, ge=0, le=65535)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(value: object) -> object:
+    """`127.0.0.1:9942`, `[::1]:9942`, `9942`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"port": value}
+    if isinstance(value, str):
+        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\s]+)):(\d+)", value)
+        if not match:
+            raise ValueError("write an address such as 127.0.0.1:9942 or [::1]:9942")
+        return {"host": match[1] or match[2], "port": int(match[3])}
+    return value
+
+
+class Adminsys(Described):
+    """A person who looks after apps. Only what messages need; nothing personal is required."""
+
+    matrix: Annotated[str, Field(pattern=r"^@[^:\s]+:\S+$")] | None = None
+    forum: str | None = None
+
+
+class Limit(Described):
+    """A quota's two marks: told from `soft`, acted on (when that is agreed) from `hard`."""
+
+    soft: float = Field(gt=0)
+    hard: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Limit:
+        if self.hard < self.soft:
+            raise ValueError("hard is below soft: write the larger value as hard")
+        return self
+
+
+def _limit_of(parse: Any) -> Any:
+    def read(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {str(key): parse(mark) if key in {"soft", "hard"} else mark for key, mark in value.items()}
+        hard = parse(value)
+        return {"soft": hard * 0.8, "hard": hard}
+
+    return read
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ValueError("write a number above zero")
+    return float(value)
+
+
+ByteLimit = Annotated[Limit, BeforeValidator(_limit_of(parse_bytes))]
+NumberLimit = Annotated[Limit, BeforeValidator(_limit_of(_number))]
+
+
+class Quotas(Described):
+    """What was agreed with a project. `10G` alone means hard 10G, soft 80 % of it."""
+
+    cpu: NumberLimit | None = None  # cores
+    memory: ByteLimit | None = None
+    disk: ByteLimit | None = None
+    database: ByteLimit | None = None
+    processes: NumberLimit | None = None
+    mail_per_hour: NumberLimit | None = None
+    grace: Seconds = 7 * 86400.0
+    allow: Literal["warn", "throttle", "hard"] = "warn"
+
+    def limits(self) -> Iterator[tuple[str, Limit]]:
+        """(resource, limit) of what is set, in the order above."""
+        for resource in RESOURCES:
+            limit = getattr(self, resource)
+            if limit is not None:
+                yield resource, limit
+
+
+RESOURCES = ("cpu", "memory", "disk", "database", "processes", "mail_per_hour")
+
+
+class Project(Described):
+    """One of the small projects that live here."""
+
+    title: str = ""
+    kind: Literal["volunteer", "informal", "association", "company"] = "volunteer"
+    apps: tuple[str, ...] = ()  # ids, or patterns such as wordpress*
+    adminsys: tuple[str, ...] = ()
+    quotas: Quotas = Quotas()
+    room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
+
+
+class DeclaredDatabase(Described):
+    """A database that coloc.yml names: `name` is a path when the kind is sqlite."""
+
+    kind: Literal["mysql", "postgresql", "sqlite"]
+    name: str = Field(min_length=1)
+
+
+class AppEntry(Described):
+    """What coloc.yml says of an app: who shares it; and, without YunoHost, what it is made of."""
+
+    shared_by: dict[str, Annotated[float, Field(gt=0)]] = {}
+    label: str | None = None
+    folders: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()
+    user: str | None = None
+    units: tuple[str, ...] = ()
+    databases: tuple[DeclaredDatabase, ...] = ()
+    domain: str | None = None
+    path: str = "/"
+
+    @property
+    def is_declared(self) -> bool:
+        """True when the entry describes an app by itself, so that it exists without YunoHost."""
+        return bool(self.folders or self.user or self.units or self.databases)
+
+
+class Keep(Described):
+    """How many archives of each app stay: the newest of each day, week, month and year."""
+
+    last: int = Field(default=2, ge=1)
+    daily: int = Field(default=7, ge=0)
+    weekly: int = Field(default=4, ge=0)
+    monthly: int = Field(default=6, ge=0)
+    yearly: int = Field(default=0, ge=0)
+
+
+class BackupHost(Described):
+    """A place that keeps our archives: a folder (`path`) or a friend's server (`ssh`)."""
+
+    path: Path | None = None
+    ssh: Annotated[str, Field(pattern=r"^ssh://[^\s-][^\s]*$")] | None = None
+    passphrase_file: Path | None = None
+    key_file: Path | None = None  # the ssh key; known_hosts lies beside it
+    known_hosts_file: Path | None = None
+    remote_borg: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")] | None = None
+    at: ClockTime | None = None  # overrides backup.at
+    keep: Keep | None = None  # overrides backup.keep
+
+    @model_validator(mode="after")
+    def _one_place(self) -> BackupHost:
+        if (self.path is None) == (self.ssh is None):
+            raise ValueError("write either path: /folder or ssh: ssh://user@host/./folder")
+        if self.path is not None and not self.path.is_absolute():
+            raise ValueError("write an absolute folder in path:")
+        return self
+
+    @property
+    def repository(self) -> str:
+        """The repository as Borg names it."""
+        return self.ssh or str(self.path)
+
+
+class Backup(Described):
+    """The nightly run."""
+
+    hosts: dict[Name, BackupHost] = {}
+    at: ClockTime = "02:30"
+    keep: Keep = Keep()
+    late_after: Seconds = 36 * 3600.0
+    max_duration: Seconds = 6 * 3600.0
+    passphrase_file: Path | None = None  # for every host that has none of its own
+    exclude: tuple[str, ...] = ()
+
+
+class MatrixChannel(Described):
+    """A Matrix account that speaks in rooms."""
+
+    homeserver: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    token_file: Path | None = None
+    room: Annotated[str, Field(pattern=r"^[!#]\S+$")]
+    allow_encrypted: bool = False
+    language: Literal["fr", "en"] | None = None
+
+
+class ForumChannel(Described):
+    """The Discourse thread where maintenances are declared."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    user: str
+    key_file: Path | None = None
+    topic: int = Field(gt=0)
+    language: Literal["fr", "en"] | None = None
+
+
+class ConsoleChannel(Described):
+    """Messages on the agent's own output (the journal)."""
+
+    language: Literal["fr", "en"] | None = None
+
+
+class Channels(Described):
+    """Where incidents are told."""
+
+    console: ConsoleChannel | None = None
+    matrix: MatrixChannel | None = None
+    forum: ForumChannel | None = None
+
+
+class RuleChange(Described):
+    """What people change of a rule; a rule that is off is not evaluated."""
+
+    off: bool = False
+    above: float | None = None
+    below: float | None = None
+    wait: Seconds | None = None  # how long before it is told
+    severity: Literal["info", "warning", "critical"] | None = None
+
+
+class Sampling(Described):
+    """How often the agent looks. The defaults suit a server of sixty apps."""
+
+    every: Seconds = 5.0
+    disk_every: Seconds = 3600.0
+    databases_every: Seconds = 60.0
+
+
+class Coloc(Described):
+    """The colocation itself."""
+
+    name: Name
+    kind: Literal["cms", "cloud", "mixed"] = "mixed"
+    language: Literal["fr", "en"] = "fr"
+    timezone: Zone = "Europe/Paris"
+
+
+class Paths(Described):
+    """Where the agent keeps its things; the demo and tests move them."""
+
+    state: Path = Path("/var/lib/coloc-agent")
+    facts: Path = Path("/var/lib/coloc-agent-facts")
+    journal: Path = Path("/var/lib/coloc-agent-root")
+    requests: Path = Path("/run/coloc-agent-requests")
+
+
+class Config(Described):
+    """The whole of coloc.yml."""
+
+    coloc: Coloc
+    stage: Literal["observe", "backup", "alert", "enforce"] = "observe"
+    listen: Annotated[Listen, BeforeValidator(parse_listen)] = Listen()
+    projects: dict[Name, Project] = {}
+    apps: dict[str, AppEntry] = {}
+    adminsys: dict[str, Adminsys] = {}
+    backup: Backup = Backup()
+    channels: Channels = Channels()
+    rules: dict[str, RuleChange] = {}
+    sampling: Sampling = Sampling()
+    startup_quiet: Seconds = 60.0
+    root: Path = Path("/")
+    paths: Paths = Paths()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Config:
+        problems = [
+            f"projects.{name}.adminsys names {person!r}, who is not in adminsys:{_nearest(person, self.adminsys)}"
+            for name, project in self.projects.items()
+            for person in project.adminsys
+            if person not in self.adminsys
+        ]
+        problems += [
+            f"apps.{app}.shared_by names {name!r}, which is not in projects:{_nearest(name, self.projects)}"
+            for app, entry in self.apps.items()
+            for name in entry.shared_by
+            if name not in self.projects
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def reaches(self, stage: str) -> bool:
+        """True when the colocation has come at least as far as `stage`."""
+        return STAGES.index(self.stage) >= STAGES.index(stage)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which people read times."""
+        return ZoneInfo(self.coloc.timezone)
+
+
+def load_config(path: Path) -> Config:
+    """Read coloc.yml. Raises ConfigError with one line per mistake: place, what is wrong, what to write."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="write one with `coloc-agent init`, or name it with --config",
+        ) from error
+    if len(raw) > _MAX_BYTES:
+        raise ConfigError(f"{path} is larger than 1 MiB", hint="is it the right file?")
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: bytes, name: str) -> Config:
+    """The same from bytes; `name` is how messages call the file."""
+    try:
+        text = raw.decode("utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        repeated = list(_repeated_keys(node))
+        data = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}, line {mark.line + 1}" if mark else name
+        what = getattr(error, "problem", None) or str(error)
+        raise ConfigError(
+            f"{place}: not valid YAML: {what}", hint="check the indentation and the quotes there"
+        ) from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{name} holds no configuration", hint="begin with `coloc:` and `name:` below it")
+    try:
+        config = Config.model_validate(data)
+        problems = repeated
+    except ValidationError as error:
+        config, problems = None, repeated + [_mistake(item, node) for item in error.errors()]
+    except RecursionError as error:
+        raise ConfigError(f"{name} refers to itself", hint="remove the anchors (&, *)") from error
+    if config is None or problems:
+        lines = "\n".join(f"{name}, {problem}" for problem in sorted(set(problems), key=_by_line))
+        raise ConfigError(lines, hint="nothing was changed; mend these lines and try again")
+    return config
+
+
+def _by_line(problem: str) -> tuple[int, str]:
+    match = re.match(r"line (\d+)", problem)
+    return int(match[1]) if match else 0, problem
+
+
+def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
+    """YAML keeps the last of two equal keys in silence: people would lose half a file without a word."""
+    stack, seen_nodes = [node], set[int]()
+    while stack:
+        here = stack.pop()
+        if here is None or id(here) in seen_nodes:
+            continue
+        seen_nodes.add(id(here))
+        if isinstance(here, yaml.SequenceNode):
+            stack += here.value
+        if isinstance(here, yaml.MappingNode):
+            seen: set[str] = set()
+            for key, value in here.value:
+                word = str(key.value)
+                if word in seen:
+                    yield f"line {key.start_mark.line + 1}: {word!r} stands twice; keep one"
+                seen.add(word)
+                stack.append(value)
+
+
+_WORDS = {
+    "missing": "is missing; add it",
+    "extra_forbidden": "is not a key that I know",
+    "int_type": "write a whole number",
+    "string_type": "write a text, in quotes if it looks like a number",
+    "bool_type": "write true or false",
+    "dict_type": "write keys below it, indented",
+    "tuple_type": "write a list: [a, b]",
+    "model_type": "write keys below it, indented",
+}
+
+
+def _mistake(item: Any, node: yaml.Node | None) -> str:
+    place = [part for part in item["loc"] if part != "[key]"]
+    line, dotted = _line_of(node, place), ".".join(str(part) for part in place) or "the file"
+    kind, message = item["type"], str(item["msg"])
+    words = _WORDS.get(kind)
+    if kind == "extra_forbidden":
+        words = f"is not a key that I know{_nearest(str(place[-1]), _keys_at(place[:-1]))}"
+    elif kind == "literal_error":
+        words = f"is {item['input']!r}; write one of {item['ctx']['expected']}"
+    elif kind == "string_pattern_mismatch":
+        words = f"is {item['input']!r}; it must look like {item['ctx']['pattern']}"
+    elif kind == "value_error":
+        words = message.removeprefix("Value error, ")
+    return f"line {line}: {dotted}: {words or message.lower()}"
+
+
+def _line_of(node: yaml.Node | None, place: list[Any]) -> int:
+    line = 1
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if str(key.value) == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
+
+
+def _keys_at(place: list[Any]) -> list[str]:
+    """The keys that are known at a place: follow the types from Config downwards."""
+    model: type[BaseModel] = Config
+    is_name = False  # the next part is a name that people chose, below a dict
+    for part in place:
+        if is_name:
+            is_name = False
+            continue
+        field = model.model_fields.get(str(part))
+        kinds = list(_types_in(field.annotation)) if field else []
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not models:
+            return []
+        model = models[0]
+        is_name = any(get_origin(kind) is dict for kind in kinds)
+    return list(model.model_fields)
+
+
+def _types_in(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types_in(part)
+
+
+def _nearest(word: str, known: Any) -> str:
+    names = sorted(str(name) for name in known)
+    match = difflib.get_close_matches(word, names, n=1)
+    if match:
+        return f"; did you mean {match[0]!r}?"
+    return f"; known: {', '.join(names[:12])}" if names else ""

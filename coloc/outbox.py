@@ -1,0 +1,144 @@
+"""The outbox: messages that were decided and are still to be said. Written in the transaction of what they tell of.
+
+`agent` adds rows, `alerts.delivery` sends them. A row fixes its transaction id when it is written, so that repeating it
+after a crash is not a second message (Matrix keeps such an id for 24 hours).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from coloc.times import iso, parse_iso
+
+
+class Kind(StrEnum):
+    """How a message stands to the others."""
+
+    NEW = "new"
+    EDIT = "edit"  # replaces the text of `about`
+    REPLY = "reply"  # goes into the thread of `about`
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to say: plain text and the same as HTML (already escaped), and whether it should ring."""
+
+    text: str
+    html: str
+    rings: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One message of the outbox on its way."""
+
+    id: int
+    channel: str
+    target: str
+    kind: Kind
+    key: str
+    about: str
+    message: Message
+    txn_id: str
+    attempts: int
+    created_at: datetime
+    about_remote_id: str | None  # what the channel called the message that this one edits or answers
+
+
+def add(
+    connection: sqlite3.Connection,
+    *,
+    channel: str,
+    target: str,
+    kind: Kind,
+    key: str,
+    about: str,
+    message: Message,
+    now: datetime,
+) -> None:
+    """Add a message inside the caller's transaction; the same key a second time changes nothing.
+
+    A waiting edit of the same message is replaced: only the last text counts.
+    """
+    if kind is Kind.EDIT:
+        connection.execute(
+            "UPDATE outbox SET state = 'dropped', error = 'a later edit took its place' "
+            "WHERE state = 'waiting' AND attempts = 0 AND kind = 'edit' "
+            "AND channel = ? AND target = ? AND about = ? AND key <> ?",
+            (channel, target, about, key),
+        )
+    payload = json.dumps({"text": message.text, "html": message.html, "rings": message.rings}, ensure_ascii=False)
+    connection.execute(
+        "INSERT INTO outbox (channel, target, kind, key, about, payload, txn_id, created_at, next_try_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (channel, target, kind, key, about, payload, uuid.uuid4().hex, iso(now), iso(now)),
+    )
+
+
+def queues(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The (channel, target) pairs that have something to send."""
+    rows = connection.execute(
+        "SELECT DISTINCT channel, target FROM outbox WHERE state IN ('waiting', 'blocked') ORDER BY 1, 2"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def head(connection: sqlite3.Connection, channel: str, target: str, now: datetime) -> Row | None:
+    """The first message of a queue, if its time has come: one that waits holds those behind it, so order is kept."""
+    row = connection.execute(
+        "SELECT * FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? ORDER BY id LIMIT 1",
+        (channel, target),
+    ).fetchone()
+    if row is None or parse_iso(row["next_try_at"]) > now:
+        return None
+    return _row(connection, row)
+
+
+def settle(
+    connection: sqlite3.Connection,
+    row_id: int,
+    *,
+    state: str,
+    now: datetime,
+    remote_id: str | None = None,
+    error: str = "",
+    next_try_at: datetime | None = None,
+) -> None:
+    """Write down how a try ended: sent, refused, or waiting/blocked until `next_try_at`."""
+    connection.execute(
+        "UPDATE outbox SET state = ?, attempts = attempts + 1, error = ?, remote_id = coalesce(?, remote_id), "
+        "sent_at = CASE WHEN ? = 'sent' THEN ? ELSE sent_at END, next_try_at = coalesce(?, next_try_at) WHERE id = ?",
+        (state, error[:500], remote_id, state, iso(now), iso(next_try_at) if next_try_at else None, row_id),
+    )
+
+
+def depth(connection: sqlite3.Connection) -> Mapping[str, tuple[int, datetime]]:
+    """Per channel: how many messages wait, and since when the oldest does."""
+    rows = connection.execute(
+        "SELECT channel, count(*), min(created_at) FROM outbox WHERE state IN ('waiting', 'blocked') GROUP BY channel"
+    )
+    return {row[0]: (row[1], parse_iso(row[2])) for row in rows}
+
+
+def _row(connection: sqlite3.Connection, row: sqlite3.Row) -> Row:
+    payload = json.loads(row["payload"])
+    about = connection.execute("SELECT remote_id FROM outbox WHERE key = ?", (row["about"],)).fetchone()
+    return Row(
+        row["id"],
+        row["channel"],
+        row["target"],
+        Kind(row["kind"]),
+        row["key"],
+        row["about"],
+        Message(payload["text"], payload["html"], payload["rings"]),
+        row["txn_id"],
+        row["attempts"],
+        parse_iso(row["created_at"]),
+        about["remote_id"] if about else None,
+    )

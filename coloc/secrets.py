@@ -1,0 +1,70 @@
+"""Secrets: read once from a file that only we can read, wrapped so that no log, metric or message can show them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import final
+
+from coloc.errors import ConfigError
+
+_MAX_BYTES = 64 * 1024
+
+
+@final
+class Secret:
+    """A text that shows itself only when asked by `reveal()`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one call that needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a secret is not pickled")
+
+
+def read_secret(path: Path) -> Secret:
+    """The first line of a secret's file. Raises ConfigError when it is missing, empty or readable by everybody."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(
+            f"the secret {path} cannot be read: {error.strerror}",
+            hint=f"create it with mode 0600: install -m 600 /dev/stdin {path}",
+        ) from error
+    with os.fdopen(descriptor, "rb") as file:
+        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o007:
+            raise ConfigError(f"the secret {path} can be read by everybody", hint=f"run: chmod 600 {path}")
+        text = file.read(_MAX_BYTES).decode("utf-8", "replace").split("\n", 1)[0].strip("\r")
+    if not text:
+        raise ConfigError(f"the secret {path} is empty", hint="write the secret on its first line")
+    return Secret(text)
+
+
+def find_secret(name: str, file: Path | None) -> Path:
+    """Where a secret lies: the file the config names, else systemd's credential folder (LoadCredential=`name`)."""
+    if file is not None:
+        return file
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder:
+        raise ConfigError(
+            f"no file for the secret {name!r}", hint=f"name a file in coloc.yml, or LoadCredential={name}:… in the unit"
+        )
+    return Path(folder) / name

@@ -1,0 +1,199 @@
+"""state.db: the daemon's memory, and nobody else's. SQLite in WAL mode, numbered migrations, a copy before each.
+
+Root programs never open it. Tables are spoken to by the file that owns their subject.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from coloc.errors import StateError
+
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+    CREATE TABLE facts (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT NULL
+    ) STRICT;
+
+    -- The last word on each (app, host): what the page, the metrics and the rules need.
+    CREATE TABLE backups (
+        app TEXT NOT NULL, host TEXT NOT NULL,
+        last_try_at TEXT, last_try_ok INTEGER, failure TEXT NOT NULL DEFAULT '',
+        last_success_at TEXT, last_proven_at TEXT, archive TEXT, archive_bytes INTEGER,
+        PRIMARY KEY (app, host)
+    ) STRICT;
+
+    CREATE TABLE incidents (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,            -- rule and labels: one open incident per key
+        rule TEXT NOT NULL, labels TEXT NOT NULL,
+        phase TEXT NOT NULL, severity TEXT NOT NULL,
+        value TEXT NOT NULL DEFAULT '',
+        pending_since TEXT NOT NULL, fired_at TEXT, clearing_since TEXT, resolved_at TEXT,
+        acked_by TEXT NOT NULL DEFAULT '', silenced_until TEXT,
+        told INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE UNIQUE INDEX one_open_incident ON incidents (key) WHERE resolved_at IS NULL;
+    CREATE TABLE incident_history (
+        incident INTEGER NOT NULL REFERENCES incidents (id),
+        at TEXT NOT NULL, change TEXT NOT NULL, detail TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY,
+        channel TEXT NOT NULL, target TEXT NOT NULL,
+        kind TEXT NOT NULL,            -- new | edit | reply
+        key TEXT NOT NULL UNIQUE,      -- writing the same message twice is one message
+        about TEXT NOT NULL,           -- edits and replies: the key of the message they belong to
+        payload TEXT NOT NULL, txn_id TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'waiting',  -- waiting | blocked | sent | refused | dropped
+        attempts INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
+        created_at TEXT NOT NULL, next_try_at TEXT NOT NULL, sent_at TEXT, remote_id TEXT
+    ) STRICT;
+    CREATE INDEX outbox_queue ON outbox (state, channel, target, id);
+
+    CREATE TABLE quota_steps (
+        project TEXT NOT NULL, resource TEXT NOT NULL, step TEXT NOT NULL, since TEXT NOT NULL, evidence TEXT NOT NULL,
+        would_have_acted INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (project, resource)
+    ) STRICT;
+    """,
+)
+_HISTORY_ROWS = 20_000
+_MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below leave
+
+
+class State:
+    """The open database. One connection, used from the thread that opened it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of the block or nothing of it. Raises StateError when the disk is full or the file is damaged."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"{self.path} cannot be written: {error}", hint="free some space on its disk; nothing was lost"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.IntegrityError):
+                raise
+            raise _damaged(self.path, error) from error
+
+    def get(self, key: str) -> str | None:
+        """One remembered word."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put(self, key: str, value: str) -> None:
+        """Remember a word; call it inside a transaction when it belongs to other changes."""
+        self.connection.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+        )
+
+    def tidy(self, before: str, *, keep: int = _HISTORY_ROWS) -> None:
+        """Forget history older than `before` (ISO, UTC) and beyond `keep` rows a table; never what is still to be sent.
+
+        Facts that fall out of the spool after thirty days are forgotten only after that, so none is taken twice.
+        """
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM facts WHERE at < ?", (before,))
+            connection.execute(
+                "DELETE FROM outbox WHERE state IN ('sent', 'dropped', 'refused') AND created_at < ? AND about NOT IN "
+                "(SELECT about FROM outbox WHERE state IN ('waiting', 'blocked'))",
+                (before,),
+            )
+            connection.execute("DELETE FROM incident_history WHERE at < ?", (before,))
+            connection.execute(
+                "DELETE FROM incidents WHERE resolved_at < ? AND id NOT IN (SELECT incident FROM incident_history)",
+                (before,),
+            )
+            connection.execute(
+                "DELETE FROM incident_history WHERE rowid <= (SELECT max(rowid) FROM incident_history) - ?", (keep,)
+            )
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self.connection.close()
+
+
+def open_state(path: Path) -> State:
+    """Open or create state.db and bring it to the present form.
+
+    Raises StateError for a file of a newer agent, a damaged one, or one that cannot be written. Before a migration the
+    file is copied to `state.db.before-N`, N being the form it is brought to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+        connection = _connect(path)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StateError(f"{path} cannot be opened: {error}", hint="check its folder's owner and free space") from error
+    except sqlite3.DatabaseError as error:
+        raise _damaged(path, error) from error
+    try:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise StateError(
+                f"{path} was written by a newer coloc-agent (form {version}, this one knows {len(MIGRATIONS)})",
+                hint=f"upgrade coloc-agent, or put back {path.name}.before-{version}",
+            )
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise _damaged(path, damage)
+        for number in range(version + 1, len(MIGRATIONS) + 1):
+            _migrate(connection, path, number)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise StateError(
+            f"{path} cannot be brought up to date: {error}", hint="free some space on its disk and start again"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise _damaged(path, error) from error
+    except StateError:
+        connection.close()
+        raise
+    return State(connection, path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"max_page_count = {_MAX_PAGES}"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, number: int) -> None:
+    if number > 1:
+        copy = path.with_name(f"{path.name}.before-{number}")
+        copy.unlink(missing_ok=True)
+        copy.touch(mode=0o600)
+        with closing(sqlite3.connect(copy)) as target:
+            connection.backup(target)
+    connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number - 1]}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def _damaged(path: Path, why: object) -> StateError:
+    return StateError(
+        f"{path} is damaged: {why}",
+        hint=f"stop the agent, move it away (mv {path} {path}.damaged) and start it: no archive is touched",
+    )

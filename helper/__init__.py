@@ -1,0 +1,1 @@
+"""The few privileged verbs. Standard library and coloc.verbs only."""
