@@ -1,4 +1,4 @@
-"""The failures we expect and tell to a human, each with what to do next. Anything else is a bug and keeps its traceback."""
+"""The failures that we expect and tell to a human, each with what to do next. Anything else is a bug."""
 
 from __future__ import annotations
 

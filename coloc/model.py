@@ -47,7 +47,7 @@ class PhpPool:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One installed app, as YunoHost or coloc.yml describe it. All paths are as the server sees them, below its root."""
+    """One installed app, as YunoHost or coloc.yml describe it. Paths are as the server sees them, below its root."""
 
     id: str
     base_id: str

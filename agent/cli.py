@@ -1,0 +1,102 @@
+"""The command line: finds the command, turns an expected failure into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from coloc.errors import ColocError
+
+if TYPE_CHECKING:
+    from coloc.config import Config
+
+# name → (module below agent.commands, the line that --help shows): so that --help imports none of them.
+COMMANDS = {
+    "init": ("init", "Write a commented coloc.yml for this server."),
+    "check": ("check", "Read coloc.yml and try everything that it names."),
+    "run": ("run", "Run the daemon (systemd does this)."),
+    "status": ("status", "One glance: stage, apps, backups, incidents."),
+    "apps": ("apps", "The apps found on this server, or below --root."),
+    "metrics": ("metrics", "Measure once and print what /metrics would say."),
+    "backup": ("backup", "Back up apps to the backup hosts, and read each one back."),
+    "archives": ("archives", "The archives of the backup hosts."),
+    "prune": ("prune", "Remove archives that retention no longer keeps."),
+    "restore": ("restore", "Bring an app back from an archive."),
+    "alerts": ("alerts", "Open incidents; take one on, silence one."),
+    "quota": ("quota", "Use, limits and what enforcement would do."),
+    "demo": ("demo", "A small colocation to look at, in a folder of its own."),
+}
+
+
+class Context:
+    """What every command is given: where the configuration lies, read on first use."""
+
+    def __init__(self, config_path: Path) -> None:
+        self.config_path = config_path
+
+    def config(self) -> Config:
+        """The configuration. Raises ConfigError."""
+        from coloc.config import load_config  # noqa: PLC0415 - pydantic is heavy, `--help` must be quick
+
+        return load_config(self.config_path)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, never to list it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"agent.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="COLOC_CONFIG",
+    default=Path("/etc/coloc-agent/coloc.yml"),
+    show_default=True,
+    help="The configuration to use.",
+)
+@click.version_option(package_name="coloc-agent", prog_name="coloc-agent")
+@click.pass_context
+def cli(ctx: click.Context, config_path: Path) -> None:
+    """Measure, back up, watch and share out the apps of a colocation."""
+    ctx.obj = Context(config_path)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration, 3 the agent's memory, 130 Ctrl-C."""
+    try:
+        code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except ColocError as error:
+        click.echo(f"coloc-agent: {error.sentence()}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("coloc-agent: stopped by you; nothing was left half done", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): say nothing more, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
