@@ -1,4 +1,4 @@
-"""Keeps incidents in state.db: the open ones, their history, and the steps of an evaluation in the caller's transaction."""
+"""Keeps incidents in state.db: the open ones, their history, the steps of an evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Incidents as a state machine: what is wrong now, since when, and which change deserves a word. Pure: no clock, no I/O.
+"""Incidents as a state machine: what is wrong now, since when, and which change deserves a word. Pure.
 
 An incident is a rule and its labels. It goes
 
@@ -143,9 +143,13 @@ def _go_on(incident: Incident, finding: Finding, now: datetime, *, quiet: bool) 
         return _pending(incident, finding, now, quiet=quiet)
     if finding.active:
         return _still_wrong(incident, finding)
+    return _no_longer_wrong(incident, finding, now)
+
+
+def _no_longer_wrong(incident: Incident, finding: Finding, now: datetime) -> Step | None:
+    if finding.clear_after <= timedelta(0):
+        return Step(_resolved(incident, now), Change.RESOLVED)
     if incident.phase is Phase.FIRING:
-        if finding.clear_after <= timedelta(0):
-            return Step(_resolved(incident, now), Change.RESOLVED)
         return Step(replace(incident, phase=Phase.CLEARING, clearing_since=now), None)
     since = min(incident.clearing_since or now, now)
     if now - since >= finding.clear_after:

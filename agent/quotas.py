@@ -2,7 +2,7 @@
 
 The rules, in plain sentences:
 * nothing happens up to `soft`; above it the project is warned, at once;
-* above `hard`, a project that has been warned for `grace` is throttled; throttled for `grace` more, it is bounded (hard);
+* above `hard`, a project that has been warned for `grace` is throttled; throttled for `grace` more, it is bounded;
 * one step at a time, never two in one decision;
 * whoever falls below 80 % of `soft` is back at the beginning, whatever the step;
 * between these marks nothing changes, so that a use that wavers around a limit does not make us waver;

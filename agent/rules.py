@@ -220,6 +220,8 @@ def able(situation: Situation) -> frozenset[str]:
 def _changed(finding: Finding, change: RuleChange) -> Finding:
     if change.wait is not None:
         finding = replace(finding, wait=timedelta(seconds=change.wait))
+    if change.clear_after is not None:
+        finding = replace(finding, clear_after=timedelta(seconds=change.clear_after))
     if change.severity is not None:
         finding = replace(finding, severity=Severity(change.severity))
     return finding
