@@ -171,7 +171,7 @@ class Child:
 def start(
     argv: Sequence[str], *, log: Path | None, env: Mapping[str, str] | None = None, user: str | int | None = None
 ) -> Child:
-    """Start a program that outlives this call; its output goes to the end of `log`, or to ours. Raises CommandFailed."""
+    """Start a program that outlives this call; it writes to the end of `log`, or where we do. Raises CommandFailed."""
     try:
         return Child(argv, log=log, env=env, user=user)
     except OSError as error:
