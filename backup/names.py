@@ -56,7 +56,7 @@ def run_time(run: str) -> datetime:
 
 
 def archive_name(coloc: str, app: str, run: str, database: Database | None = None) -> str:
-    """The archive of an app's files, or of one of its databases. Raises ColocError for an app id that names cannot bear."""
+    """The archive of an app's files, or of one of its databases. Raises ColocError for an id that names cannot bear."""
     if not re.fullmatch(_APP, app):
         raise ColocError(
             f"the app {app[:80]!r} cannot be backed up under that id",
