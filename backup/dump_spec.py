@@ -1,4 +1,4 @@
-"""What the nightly run and the program that dumps say to each other: two small JSON files, since Borg stands between."""
+"""What the nightly run and the program that dumps tell each other in two JSON files, since Borg stands between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an app's backup says of itself: `coloc-manifest.json` at the top of its archive of files. Written and read here."""
+"""What an app's backup says of itself: `coloc-manifest.json` at the top of its archive of files."""
 
 from __future__ import annotations
 
