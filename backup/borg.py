@@ -104,6 +104,7 @@ class Repository:
         paths: Sequence[str],
         *,
         exclude: Sequence[str] = (),
+        always: Sequence[str] = (),
         comment: str = "",
         cache_suffix: str = "",
         compression: str = "zstd,3",
@@ -112,10 +113,10 @@ class Repository:
     ) -> Created:
         """Save paths (`ROOT/./var/www/app` is kept as `var/www/app`; links are kept as links).
 
-        exclude: Borg's patterns, on the whole path. cache_suffix: one per app, so that unchanged files are not read
-        again. What cannot be read is in `warnings` of the answer; nothing readable at all raises SourceMissing.
+        exclude: Borg's patterns, on the whole path; always: patterns that win over them. cache_suffix: one per app, so
+        that unchanged files are not read again. What cannot be read is in `warnings` of the answer; nothing readable at all raises SourceMissing.
         """
-        arguments = [f"--exclude={pattern}" for pattern in exclude]
+        arguments = [f"--pattern=+ {pattern}" for pattern in always] + [f"--exclude={pattern}" for pattern in exclude]
         arguments += [
             f"--compression={compression}",
             f"--comment={_literal(comment)}",

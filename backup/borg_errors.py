@@ -118,6 +118,11 @@ _KINDS: dict[str, tuple[type[BorgError], str, str]] = {
         "the folder that should hold the repository does not exist",
         "is its disk mounted? make the folder, or correct the path in coloc.yml",
     ),
+    "PathAlreadyExists": (
+        PathRefused,
+        "there are other files where the repository should be",
+        "name an empty or new folder in coloc.yml",
+    ),
     "InvalidRepository": (RepositoryMissing, "what lies there is no repository", "correct the path in coloc.yml"),
     "RepositoryReplay": (
         RepositoryReplaced,
