@@ -42,9 +42,13 @@ adminsys:
   camille: {{forum: camille}}
 projects:
   chorale:
-    {{title: Chorale du Port, kind: association, apps: [wordpress], adminsys: [lea], quotas: {{disk: 20M, memory: 200M}}}}
+    {{title: Chorale du Port, kind: association, apps: [wordpress], adminsys: [lea], quotas: {{disk: 20M}}}}
   velo:
-    {{title: Atelier vélo, kind: informal, apps: ["wordpress__*", kanboard], adminsys: [camille], quotas: {{disk: 300K}}}}
+    title: Atelier vélo
+    kind: informal
+    apps: ["wordpress__*", kanboard]
+    adminsys: [camille]
+    quotas: {{disk: 300K}}
   tiers-lieu: {{title: Tiers-lieu du quai, kind: association, apps: [mattermost, my_webapp], adminsys: [lea, camille]}}
 apps:
   nextcloud: {{shared_by: {{chorale: 1, velo: 1, tiers-lieu: 2}}}}

@@ -1,4 +1,4 @@
-"""Lays the demo out: a root with the files that YunoHost would have written, real data, and the agent's configuration."""
+"""Lays the demo out: a root with the files that YunoHost would have written, real data, and a coloc.yml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARK = ".coloc-demo"  # we only ever empty a folder that we made
 
 
 def lay_out(folder: Path, *, listen: str, language: str, matrix: str = "") -> Path:
-    """Make the demo in `folder` anew (its hosts' archives stay) and return the path of its coloc.yml. Raises OSError."""
+    """Make the demo in `folder` anew (archives stay) and return the path of its coloc.yml. Raises OSError."""
     folder = folder.absolute()
     root = folder / "root"
     (folder / "secrets").mkdir(parents=True, exist_ok=True, mode=0o700)

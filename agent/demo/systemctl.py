@@ -1,4 +1,4 @@
-"""The demo's `systemctl`: show, start, stop and restart of its few units, in systemd's own words. Not a service manager.
+"""The demo's `systemctl`: show, start, stop and restart of its few units, in systemd's own words.
 
 Used as `python -m agent.demo.systemctl FOLDER VERB [OPTIONS] [--] UNIT…`; pids lie in FOLDER/run.
 """
