@@ -108,10 +108,11 @@ class ProcessesCollector:
         return tuple(found)
 
     def close(self) -> None:
-        """Close every kept descriptor."""
+        """Close every kept descriptor; the next look is a first one, which charges nothing."""
         for process in self._followed.values():
             self._files.forget(process.open)
         self._followed.clear()
+        self._ledger.pause()
 
     def _look(self) -> Look:
         pids = self._files.pids()
