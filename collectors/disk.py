@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from collectors.paths import below
-from collectors.shares import project_label, project_sums
+from collectors.shares import app_and_project, project_label
 from coloc.model import Colocation
 
 _BLOCK = 512
@@ -147,25 +147,15 @@ class Walk:
         self.bytes += status.st_blocks * _BLOCK
 
 
-def _families(
-    colocation: Colocation, measures: Mapping[str, Measure], folders: Mapping[str, object]
-) -> Iterator[Metric]:
+def _families(colocation: Colocation, measures: Mapping[str, Measure], folders: Collection[str]) -> Iterator[Metric]:
     whole = {app: measure for app, measure in measures.items() if not measure.unreadable}
-    labels = ["app", "project"]
     for name, what, values in (
         ("disk_bytes", "Disk space of the folders", {app: float(whole[app].bytes) for app in sorted(whole)}),
         ("disk_files", "Files in the folders", {app: float(whole[app].files) for app in sorted(whole)}),
     ):
-        family = GaugeMetricFamily(f"coloc_app_{name}", f"{what}.", labels=labels)
-        for app, value in values.items():
-            family.add_metric([app, project_label(colocation, app)], value)
-        yield family
-        sums = GaugeMetricFamily(f"coloc_project_{name}", f"{what}; shared apps by shares.", labels=["project"])
-        for project, value in project_sums(colocation, values, needed=folders).items():
-            sums.add_metric([project], value)
-        yield sums
+        yield from app_and_project(colocation, name, what, values, folders)
     measured = GaugeMetricFamily(
-        "coloc_app_disk_measured_timestamp_seconds", "When the folders were walked.", labels=labels
+        "coloc_app_disk_measured_timestamp_seconds", "When the folders were walked.", labels=["app", "project"]
     )
     for app, measure in sorted(whole.items()):
         measured.add_metric([app, project_label(colocation, app)], measure.at.timestamp())

@@ -16,7 +16,10 @@ from agent.web import Request, Response
 from collectors.exposition import OPENMETRICS, TEXT, encode, expose
 
 FOUND = expose(encode(name, [GaugeMetricFamily(f"coloc_{name}", "X.", value=1)]) for name in ("a", "b"))
-PROMETHEUS_2 = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+PROMETHEUS_2 = (
+    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
+    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 PROMETHEUS_TEXT_FIRST = "application/openmetrics-text;version=1.0.0;q=0.2,text/plain;version=0.0.4;q=0.9"
 
 

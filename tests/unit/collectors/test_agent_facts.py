@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from coloc.model import App
 from collectors.agent_facts import (
     BackupFact,
     QuotaFact,
@@ -13,6 +12,7 @@ from collectors.agent_facts import (
     name_families,
     quota_families,
 )
+from coloc.model import App
 from tests.fakes.colocations import colocation, figures
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from collectors.databases import DatabasesCollector
 from coloc.errors import ColocError
 from coloc.model import App, Database, DatabaseKind
-from collectors.databases import DatabasesCollector
 from tests.fakes.colocations import colocation, figures
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

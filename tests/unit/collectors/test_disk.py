@@ -8,9 +8,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coloc.model import App, Colocation
 from collectors.disk import DiskCollector, Walk
 from collectors.paths import below
+from coloc.model import App, Colocation
 from tests.fakes.colocations import colocation, figures
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

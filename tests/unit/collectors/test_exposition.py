@@ -22,7 +22,8 @@ def example() -> list[GaugeMetricFamily | CounterMetricFamily]:
 def test_both_formats_say_the_same() -> None:
     found = expose([encode("one", example())])
     text = [sample for family in parse_text(found.text.decode()) for sample in family.samples]
-    openmetrics = [sample for family in parse_openmetrics(found.openmetrics.decode()) for sample in family.samples]
+    parsed = parse_openmetrics(found.openmetrics.decode())  # type: ignore[no-untyped-call]
+    openmetrics = [sample for family in parsed for sample in family.samples]
     assert [(s.name, s.labels, s.value) for s in text] == [(s.name, s.labels, s.value) for s in openmetrics]
     assert text[0].labels == {"app": 'back\\slash "quote"\nline é'}
 

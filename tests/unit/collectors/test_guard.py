@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client.core import GaugeMetricFamily
 
-from coloc.errors import ColocError
 from collectors.guard import Guard, Standing
+from coloc.errors import ColocError
 from tests.fakes.collectors import FakeCollector
 from tests.fakes.colocations import colocation, figures
 from tests.fakes.waiting import until

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from coloc.model import App, Colocation, PhpPool
 from collectors.machine import MachineFiles
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
+from coloc.model import App, Colocation, PhpPool
 from tests.fakes.colocations import colocation, figures
 from tests.fakes.proc import FakeProc
 
@@ -186,7 +186,7 @@ def test_a_process_that_vanishes_while_it_is_met_harms_nothing(watch: Watch) -> 
 
 
 def test_descriptors_are_given_back(watch: Watch) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for pid in range(50, 90):
         watch.proc.process(pid, uid=901)
     watch.look()
@@ -194,4 +194,4 @@ def test_descriptors_are_given_back(watch: Watch) -> None:
         watch.proc.end(pid)
     watch.look()
     watch.collector.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

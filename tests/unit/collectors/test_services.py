@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from collectors.services import ServicesCollector, php_units, worst
 from coloc.model import App, PhpPool
 from coloc.services import Unit
-from collectors.services import ServicesCollector, php_units, worst
 from tests.fakes.colocations import colocation, figures
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from coloc.model import App
 from collectors.guard import Standing
 from collectors.usage import AppUsage, FilesystemUsage, ProjectUsage, Usage, UsageWindow
+from coloc.model import App
 from tests.fakes.colocations import colocation
 
 APPS = colocation(App("blog", "b", "B"), App("wiki", "w", "W"), shares={"blog": {"chorale": 1.0}})
