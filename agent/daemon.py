@@ -99,7 +99,9 @@ class Daemon:
             if self._reload.is_set():
                 self._reload.clear()
                 house = self._take_new_config(house, state)
-                evaluator = Evaluator(state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell)
+                evaluator = Evaluator(
+                    state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell
+                )
             quiet = self._clocks.monotonic() - started_at < house.config.startup_quiet
             self._tick(house, state, evaluator, quiet=quiet)
             next_tick = max(next_tick + house.config.sampling.every, self._clocks.monotonic() + 0.1)
@@ -121,6 +123,7 @@ class Daemon:
             # A full disk: history goes first; what is decided is decided again at the next tick.
             logger.error("the state cannot be written", extra={"why": error.sentence()})
             self._make_room(state)
+            self._notifier.alive()  # a restart would not give us room
         except Exception:  # one tick of the daemon: the next may be better, and the watchdog counts
             logger.exception("a tick failed")
         else:
@@ -177,7 +180,9 @@ class Daemon:
         try:
             config = load_config(self._config_path)
             if config.paths != house.config.paths:
-                raise ColocError("paths: cannot change while the agent runs", hint="restart it: systemctl restart coloc-agent")
+                raise ColocError(
+                    "paths: cannot change while the agent runs", hint="restart it: systemctl restart coloc-agent"
+                )
             new = build_house(config, state, self._clocks.now())
         except ColocError as error:
             self._config_error = error.sentence()
@@ -186,7 +191,14 @@ class Daemon:
             return house
         self._config_error = None
         house.stop()
-        new.start()
+        try:
+            new.start()
+        except ColocError as error:  # a listen address that is taken, say
+            self._config_error = error.sentence()
+            logger.error("the new configuration cannot be started", extra={"why": self._config_error})
+            house.start()
+            self._notifier.ready("the new configuration cannot be started; the old one goes on")
+            return house
         self._arm(config, state)
         self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
         logger.info("configuration read again")

@@ -9,10 +9,12 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -84,13 +86,15 @@ def run(  # each option is a fact of a program that we start; see `Run`
     stop_with: Sequence[signal.Signals] = (),
     idle_timeout: float | None = None,
     pass_fds: Sequence[int] = (),
+    cancel: threading.Event | None = None,
 ) -> Output:
     """Run `argv` to its end and return what it left.
 
     timeout, idle_timeout: seconds, of the whole run and without a line on stderr. stdin: text, or a file to read from.
     stdout_to: a file that receives stdout instead of memory (then `stdout` is ""). user: run as this account (root
     only). on_stderr: called with each line as it comes. stop_with: signals sent one after the other, ten seconds
-    apart, before TERM and KILL (Borg saves its work on INT only). Raises CommandFailed.
+    apart, before TERM and KILL (Borg saves its work on INT only). cancel: set by another thread, it ends the program
+    in the same way. Raises CommandFailed.
     """
     program = Path(argv[0]).name
     try:
@@ -111,7 +115,7 @@ def run(  # each option is a fact of a program that we start; see `Run`
             )
     except (OSError, ValueError) as error:
         raise _cannot_start(program, error, cwd) from error
-    talk = _Talk(process, stdin, on_stderr, _Patience(timeout, idle_timeout, tuple(stop_with)))
+    talk = _Talk(process, stdin, on_stderr, _Patience(timeout, idle_timeout, tuple(stop_with), cancel))
     talk.to_the_end()
     output = Output(process.returncode, talk.stdout(), "\n".join(talk.errors)[-TAIL:])
     if talk.reason:
@@ -187,6 +191,11 @@ def start(
         raise CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error}") from error
 
 
+def cancelled_by(cancel: threading.Event) -> Run:
+    """`run` whose programs end when another thread sets `cancel`."""
+    return partial(run, cancel=cancel)
+
+
 def small_environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     """What a program inherits: PATH, HOME and a neutral language and zone, then what its caller adds."""
     env = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
@@ -232,6 +241,7 @@ class _Patience:
     timeout: float
     idle_timeout: float | None
     stop_with: tuple[signal.Signals, ...]
+    cancel: threading.Event | None
 
     def orders(self) -> Iterator[tuple[signal.Signals, float]]:
         """The signals that end it, each with the seconds it is given to obey."""
@@ -310,7 +320,9 @@ class _Talk:
         return False
 
     def _out_of_patience(self, now: float, end: float) -> str:
-        idle = self._patience.idle_timeout
+        idle, cancel = self._patience.idle_timeout, self._patience.cancel
+        if cancel and cancel.is_set():
+            return "was asked to stop"
         if now > end:
             return f"ran longer than {self._patience.timeout:g} s"
         return f"made no progress for {idle:g} s" if idle and now - self._moved > idle else ""

@@ -139,9 +139,11 @@ class State:
         with self.transaction() as connection:
             connection.execute("DELETE FROM incident_history")
             connection.execute("DELETE FROM incidents WHERE resolved_at IS NOT NULL")
-            connection.execute("DELETE FROM outbox WHERE state IN ('sent', 'dropped', 'refused') AND about NOT IN "
-                               "(SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) AND about NOT IN "
-                               "(SELECT 'incident:' || id FROM incidents)")
+            connection.execute(
+                "DELETE FROM outbox WHERE state IN ('sent', 'dropped', 'refused') AND about NOT IN "
+                "(SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) AND about NOT IN "
+                "(SELECT 'incident:' || id FROM incidents)"
+            )
 
     def keep_reserve(self) -> None:
         """Lay one MiB aside for the day when the disk is full; nothing when there is no room for it now."""

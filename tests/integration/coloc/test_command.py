@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from coloc.command import CommandFailed, run, start
+from coloc.command import CommandFailed, cancelled_by, run, start
 from coloc.errors import ColocError
 
 
@@ -271,6 +272,14 @@ def test_a_descriptor_can_be_passed_on() -> None:
     finally:
         os.close(reading)
         os.close(writing)
+
+
+def test_another_thread_can_end_a_program() -> None:
+    cancel = threading.Event()
+    began = time.monotonic()
+    with pytest.raises(CommandFailed, match="sh was asked to stop and was ended"):
+        cancelled_by(cancel)(["sh", "-c", "echo x >&2; exec sleep 60"], timeout=60, on_stderr=lambda _: cancel.set())
+    assert time.monotonic() - began < 3
 
 
 def test_a_child_goes_on_beside_us_and_is_stopped_with_its_group(tmp_path: Path) -> None:
