@@ -65,6 +65,8 @@ MIGRATIONS = (
     ) STRICT;
     """,
 )
+# A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
+_TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _HISTORY_ROWS = 20_000
 _RESERVE_BYTES = 1024 * 1024
 _MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below leave
@@ -97,12 +99,12 @@ class State:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
                 raise
-        except sqlite3.DatabaseError as error:
+        except _TROUBLE as error:
             if isinstance(error, sqlite3.IntegrityError):
                 raise
             raise self._trouble(error) from error
 
-    def _trouble(self, error: sqlite3.DatabaseError) -> StateError:
+    def _trouble(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> StateError:
         if isinstance(error, sqlite3.OperationalError):
             return StateError(
                 f"{self.path} cannot be used: {error}", hint="free some space on its disk; nothing was lost"
@@ -113,7 +115,7 @@ class State:
         """One remembered word. Raises StateError."""
         try:
             row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        except sqlite3.DatabaseError as error:
+        except _TROUBLE as error:
             raise self._trouble(error) from error
         return None if row is None else str(row[0])
 
@@ -123,7 +125,7 @@ class State:
             self.connection.execute(
                 "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
             )
-        except sqlite3.DatabaseError as error:
+        except _TROUBLE as error:
             raise self._trouble(error) from error
 
     def tidy(self, before: str, *, keep: int = _HISTORY_ROWS) -> None:
@@ -187,7 +189,7 @@ def open_state(path: Path, *, migrations: Sequence[str] = MIGRATIONS) -> State:
         connection = _connect(path)
     except (OSError, sqlite3.OperationalError) as error:
         raise StateError(f"{path} cannot be opened: {error}", hint="check its folder's owner and free space") from error
-    except sqlite3.DatabaseError as error:
+    except _TROUBLE as error:
         raise _damaged(path, error) from error
     try:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -208,7 +210,7 @@ def open_state(path: Path, *, migrations: Sequence[str] = MIGRATIONS) -> State:
         raise StateError(
             f"{path} cannot be brought up to date: {error}", hint="free some space on its disk and start again"
         ) from error
-    except sqlite3.DatabaseError as error:
+    except _TROUBLE as error:
         connection.close()
         raise _damaged(path, error) from error
     except StateError:
