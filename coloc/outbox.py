@@ -11,10 +11,12 @@ import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from coloc.times import iso, parse_iso
+
+_LONGEST_WAIT = timedelta(days=1)  # nobody asks for more: beyond it the clock was set back, and the message is due
 
 
 class Kind(StrEnum):
@@ -66,19 +68,19 @@ def add(
 
     A waiting edit of the same message is replaced: only the last text counts.
     """
-    if kind is Kind.EDIT:
+    payload = json.dumps({"text": message.text, "html": message.html, "rings": message.rings})
+    added = connection.execute(
+        "INSERT INTO outbox (channel, target, kind, key, about, payload, txn_id, created_at, next_try_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (channel, target, kind, key, about, payload, uuid.uuid4().hex, iso(now), iso(now)),
+    )
+    if added.rowcount and kind is Kind.EDIT:
         connection.execute(
             "UPDATE outbox SET state = 'dropped', error = 'a later edit took its place' "
             "WHERE state = 'waiting' AND attempts = 0 AND kind = 'edit' "
             "AND channel = ? AND target = ? AND about = ? AND key <> ?",
             (channel, target, about, key),
         )
-    payload = json.dumps({"text": message.text, "html": message.html, "rings": message.rings}, ensure_ascii=False)
-    connection.execute(
-        "INSERT INTO outbox (channel, target, kind, key, about, payload, txn_id, created_at, next_try_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-        (channel, target, kind, key, about, payload, uuid.uuid4().hex, iso(now), iso(now)),
-    )
 
 
 def queues(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -95,7 +97,7 @@ def head(connection: sqlite3.Connection, channel: str, target: str, now: datetim
         "SELECT * FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? ORDER BY id LIMIT 1",
         (channel, target),
     ).fetchone()
-    if row is None or parse_iso(row["next_try_at"]) > now:
+    if row is None or timedelta(0) < parse_iso(row["next_try_at"]) - now <= _LONGEST_WAIT:
         return None
     return _row(connection, row)
 
