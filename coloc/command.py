@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -82,13 +83,15 @@ def run(  # each option is a fact of a program that we start; see `Run`
     stop_with: Sequence[signal.Signals] = (),
     idle_timeout: float | None = None,
     pass_fds: Sequence[int] = (),
+    cancel: threading.Event | None = None,
 ) -> Output:
     """Run `argv` to its end and return what it left.
 
     timeout, idle_timeout: seconds, of the whole run and without a line on stderr. stdin: text, or a file to read from.
     stdout_to: a file that receives stdout instead of memory (then `stdout` is ""). user: run as this account (root
     only). on_stderr: called with each line as it comes. stop_with: signals sent one after the other, ten seconds
-    apart, before TERM and KILL (Borg saves its work on INT only). Raises CommandFailed.
+    apart, before TERM and KILL (Borg saves its work on INT only). cancel: set by another thread, it ends the program
+    in the same way. Raises CommandFailed.
     """
     program = Path(argv[0]).name
     errors: list[str] = []
@@ -113,7 +116,7 @@ def run(  # each option is a fact of a program that we start; see `Run`
             ) from error
         except OSError as error:
             raise CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error}") from error
-        watch = _Watch(process, timeout, idle_timeout, stop_with)
+        watch = _Watch(process, timeout, idle_timeout, stop_with, cancel)
         with watch:
             stdout = _converse(process, stdin, errors, watch, on_stderr)
     output = Output(process.returncode, stdout, "\n".join(errors)[-TAIL:])
@@ -179,6 +182,11 @@ def start(
         raise CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error}") from error
 
 
+def cancelled_by(cancel: threading.Event) -> Run:
+    """`run` whose programs end when another thread sets `cancel`."""
+    return partial(run, cancel=cancel)
+
+
 def small_environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     """What a program inherits: PATH, HOME and a neutral language and zone, then what its caller adds."""
     env = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
@@ -226,8 +234,10 @@ class _Watch:
         timeout: float,
         idle_timeout: float | None,
         stop_with: Sequence[signal.Signals],
+        cancel: threading.Event | None,
     ) -> None:
         self._process, self._idle, self._stop_with = process, idle_timeout, stop_with
+        self._cancel = cancel
         self._end = time.monotonic() + timeout
         self._timeout = timeout
         self._moved = time.monotonic()
@@ -253,9 +263,11 @@ class _Watch:
         self._process.wait()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.1 if self._idle or self._timeout < 30 else 0.5):
+        while not self._done.wait(0.1 if self._idle or self._cancel or self._timeout < 30 else 0.5):
             now = time.monotonic()
-            if now > self._end:
+            if self._cancel and self._cancel.is_set():
+                self.reason = "was asked to stop"
+            elif now > self._end:
                 self.reason = f"ran longer than {self._timeout:g} s"
             elif self._idle and now - self._moved > self._idle:
                 self.reason = f"made no progress for {self._idle:g} s"

@@ -1,0 +1,122 @@
+"""What root remembers of backups: which repository is ours on each host, and which sets were proven. Root-only SQLite.
+
+The daemon never opens it. Losing it loses no archive: what is not known as proven is kept until something is.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from coloc.errors import StateError
+from coloc.times import iso
+
+_FORM = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS repositories (
+    host TEXT PRIMARY KEY, location TEXT NOT NULL, repository_id TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS proven (
+    host TEXT NOT NULL, app TEXT NOT NULL, run TEXT NOT NULL,
+    proven_at TEXT NOT NULL, archives TEXT NOT NULL, original_bytes INTEGER NOT NULL,
+    PRIMARY KEY (host, app, run)
+) STRICT;
+"""
+
+
+class Journal:
+    """The open journal. Its methods may be called from several threads; each write is on the disk when they return."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection, self._path, self._lock = connection, path, threading.Lock()
+
+    def repository_id(self, host: str, location: str) -> str | None:
+        """The id of the repository that we know on this host at this place; None when we have never been there."""
+        rows = self._ask("SELECT repository_id FROM repositories WHERE host = ? AND location = ?", (host, location))
+        return str(rows[0][0]) if rows else None
+
+    def remember_repository(self, host: str, location: str, repository_id: str) -> None:
+        """From now on this is the repository of the host."""
+        self._ask("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?)", (host, location, repository_id))
+
+    def remember_proven(
+        self, host: str, app: str, run: str, *, at: datetime, archives: Sequence[str], original_bytes: int
+    ) -> None:
+        """This set was read back: its archives are all there and hold what we sent."""
+        self._ask(
+            "INSERT OR REPLACE INTO proven VALUES (?, ?, ?, ?, ?, ?)",
+            (host, app, run, iso(at), json.dumps(list(archives)), original_bytes),
+        )
+
+    def proven(self, host: str) -> dict[tuple[str, str], frozenset[str]]:
+        """(app, run) → the archives of each proven set of a host."""
+        rows = self._ask("SELECT app, run, archives FROM proven WHERE host = ?", (host,))
+        return {(row[0], row[1]): frozenset(json.loads(row[2])) for row in rows}
+
+    def sizes(self, host: str) -> dict[tuple[str, str], int]:
+        """(app, run) → the bytes that each proven set holds."""
+        rows = self._ask("SELECT app, run, original_bytes FROM proven WHERE host = ?", (host,))
+        return {(row[0], row[1]): int(row[2]) for row in rows}
+
+    def forget(self, host: str, sets: Sequence[tuple[str, str]]) -> None:
+        """These sets were removed."""
+        with self._guard(), self._connection:
+            self._connection.executemany(
+                "DELETE FROM proven WHERE host = ? AND app = ? AND run = ?", [(host, app, run) for app, run in sets]
+            )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _ask(self, sql: str, values: Sequence[str | int]) -> list[tuple[str, ...]]:
+        with self._guard(), self._connection:
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        with self._lock, _told(self._path):
+            yield
+
+
+def open_journal(folder: Path) -> Journal:
+    """Open or create the journal of backups below `folder`. Raises StateError."""
+    path = folder / "backups.db"
+    with _told(path):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            form = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if form > _FORM:
+                raise StateError(f"{path} was written by a newer coloc-agent", hint="upgrade coloc-agent")
+            connection.executescript(_TABLES)
+            connection.execute(f"PRAGMA user_version = {_FORM}")
+            connection.commit()
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.close()
+            raise
+        return Journal(connection, path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StateError(
+            f"the journal {path} cannot be used: {error}", hint="free some space on its disk, run as root; try again"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"the journal {path} is damaged: {error}",
+            hint=f"move it away (mv {path} {path}.damaged) and try again: no archive is touched",
+        ) from error

@@ -1,0 +1,106 @@
+"""What an app's backup says of itself: `coloc-manifest.json` at the top of its archive of files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from coloc.errors import ColocError
+from coloc.model import DatabaseKind
+from coloc.times import iso, parse_iso
+
+MANIFEST = "coloc-manifest.json"
+FORMAT = 1
+MAX_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFolder:
+    """A folder of the app: its path as the app knows it, and where it really lay (both below the root)."""
+
+    path: str
+    resolved: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedDatabase:
+    """A database of the same run, in an archive of its own. `tables`: rows of each, counted in the dump's stream."""
+
+    kind: DatabaseKind
+    name: str
+    archive: str
+    bytes: int
+    sha256: str
+    tables: Mapping[str, int]
+    end_marker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One app at one run. `extra_paths`: settings, nginx, php, units, cron, as `etc/…` below the root."""
+
+    coloc: str
+    app: str
+    run: str
+    created_at: datetime
+    agent_version: str
+    app_version: str | None
+    label: str
+    user: str | None
+    folders: tuple[SavedFolder, ...]
+    extra_paths: tuple[str, ...]
+    databases: tuple[SavedDatabase, ...]
+    excluded: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """The text of the member."""
+        data = {"format": FORMAT, **asdict(self), "created_at": iso(self.created_at)}
+        return json.dumps(data, indent=1, sort_keys=True) + "\n"
+
+
+def parse_manifest(text: str | bytes) -> Manifest:
+    """The reverse of `to_json`. Raises ColocError for a newer form, or for what is no manifest."""
+    try:
+        data: Any = json.loads(text)
+        if data["format"] != FORMAT:
+            raise ColocError(
+                f"the archive's manifest has form {data['format']!r}, and I know {FORMAT}",
+                hint="restore it with the coloc-agent that wrote it, or a newer one",
+            )
+        return Manifest(
+            str(data["coloc"]),
+            str(data["app"]),
+            str(data["run"]),
+            parse_iso(data["created_at"]),
+            str(data["agent_version"]),
+            _text(data["app_version"]),
+            str(data["label"]),
+            _text(data["user"]),
+            tuple(SavedFolder(str(each["path"]), str(each["resolved"])) for each in data["folders"]),
+            tuple(str(path) for path in data["extra_paths"]),
+            tuple(_database(each) for each in data["databases"]),
+            tuple(str(word) for word in data["excluded"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ColocError(
+            f"the archive's manifest cannot be read: {type(error).__name__}", hint="use another archive of this app"
+        ) from error
+
+
+def _database(data: Mapping[str, Any]) -> SavedDatabase:
+    return SavedDatabase(
+        DatabaseKind(data["kind"]),
+        str(data["name"]),
+        str(data["archive"]),
+        int(data["bytes"]),
+        str(data["sha256"]),
+        {str(table): int(rows) for table, rows in data["tables"].items()},
+        data["end_marker"] is True,
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

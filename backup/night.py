@@ -1,0 +1,126 @@
+"""What a run reports: results of apps and hosts, and the recorder that writes them as facts and never stops it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from backup.borg_output import Progress
+from backup.plan import BackupPlan, NotSaved
+from coloc.errors import StateError
+from coloc.facts import Spool, Value
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class AppResult:
+    """One app on one host. ok: every archive of the set was read back."""
+
+    app: str
+    host: str
+    ok: bool
+    failure: str = ""
+    archive: str = ""
+    original_bytes: int = 0
+    stored_bytes: int = 0
+    duration_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostResult:
+    """One host in this run. why: what kept us out, or what to know of it."""
+
+    host: str
+    reachable: bool
+    why: str = ""
+    free_bytes: int | None = None
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to show while it goes on. what: database | files | readback | prune | done | failed | host."""
+
+    host: str
+    app: str
+    what: str
+    progress: Progress | None = None
+    result: AppResult | None = None
+
+
+OnProgress = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NightResult:
+    """The whole run. `problems`: what could not be written down, and what stopped it."""
+
+    run: str
+    plan: BackupPlan
+    results: tuple[AppResult, ...] = ()
+    hosts: tuple[HostResult, ...] = ()
+    problems: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    @property
+    def failed(self) -> int:
+        """How many (app, host) pairs were not saved, apps that could not even be planned counted once."""
+        return len(self.plan.failed) + sum(not result.ok for result in self.results)
+
+    @property
+    def ok(self) -> bool:
+        """True when everything was saved and proven on every host, and everything is written down."""
+        return not self.failed and not self.problems and all(host.reachable for host in self.hosts)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Writes facts. A full disk under the spool makes the run fail in the end; it does not stop the backups."""
+
+    spool: Spool
+    clock: Callable[[], datetime]
+    run: str
+    problems: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fact(self, kind: str, **values: Value) -> None:
+        """Report one fact."""
+        try:
+            self.spool.write(kind, self.clock(), run=self.run, **values)
+        except StateError as error:
+            logger.error("a fact was lost", extra={"kind": kind, "why": str(error)})
+            self.problem(error.sentence())
+
+    def problem(self, sentence: str) -> None:
+        """Remember, once, something that makes the run fail."""
+        with self._lock:
+            if sentence not in self.problems:
+                self.problems.append(sentence)
+
+    def app(self, result: AppResult) -> None:
+        """An app's try on a host, and its proof."""
+        self.fact(
+            "backup",
+            app=result.app,
+            host=result.host,
+            ok=result.ok,
+            archive=result.archive,
+            bytes=result.original_bytes,
+            stored_bytes=result.stored_bytes,
+            duration_seconds=round(result.duration_seconds, 3),
+            failure=result.failure,
+        )
+        if result.ok:
+            self.fact("proof", app=result.app, host=result.host, archive=result.archive, what="readback")
+
+    def not_saved(self, what: NotSaved, host: str) -> None:
+        """An app that could not even be begun."""
+        self.app(AppResult(what.app, host, False, what.why))
+
+    def host(self, result: HostResult) -> None:
+        """How a host was found."""
+        self.fact("host", host=result.host, reachable=result.reachable, free_bytes=result.free_bytes, why=result.why)

@@ -1,0 +1,126 @@
+"""Which archive sets of a host stay. Pure: takes what the repository and the journal know, returns a reason for each.
+
+Rules, first match decides, per app; days are those of the colocation's zone.
+1. An app that is no longer here: everything stays. Somebody may want it back.
+2. A set from the future (a clock was wrong): stays, and takes nobody's place.
+3. No set of the app is proven: everything stays.
+4. The newest proven set stays, whatever the numbers say.
+5. A set younger than that stays and takes nobody's place: it may be at work, or tell what goes wrong.
+6. An older set without its archive of files is unfinished and goes.
+7. The newest `last` sets stay, and the newest of each of the `daily` last days that have one, and so for weeks (ISO),
+   months and years. Where a day has a proven set, the newest proven one is the day's.
+8. The rest goes. Archives of one run stay or go together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from coloc.config import Keep
+
+_FUTURE = timedelta(hours=26)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSet:
+    """The archives of one app and run on one host. proven: the journal saw it read back, and all of it is there."""
+
+    app: str
+    run: str
+    at: datetime
+    archives: tuple[str, ...]
+    complete: bool
+    proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a set, and why."""
+
+    set: ArchiveSet
+    keep: bool
+    reason: str
+
+
+def plan_retention(
+    sets: Iterable[ArchiveSet], keep: Keep, *, zone: ZoneInfo, apps: frozenset[str], now: datetime
+) -> list[Verdict]:
+    """A verdict for each set, by app, newest first. `apps`: those that are on the server now."""
+    by_app: dict[str, list[ArchiveSet]] = {}
+    for each in sets:
+        by_app.setdefault(each.app, []).append(each)
+    verdicts: list[Verdict] = []
+    for app in sorted(by_app):
+        ordered = sorted(by_app[app], key=lambda each: (each.at, each.run), reverse=True)
+        verdicts += _plan_app(ordered, keep, zone, app in apps, now)
+    return verdicts
+
+
+def _plan_app(ordered: Sequence[ArchiveSet], keep: Keep, zone: ZoneInfo, is_here: bool, now: datetime) -> list[Verdict]:
+    present = [each for each in ordered if each.at <= now + _FUTURE]
+    proven = [each for each in present if each.proven]
+    if not is_here:
+        return [Verdict(each, True, "the app is gone: nothing of it is removed") for each in ordered]
+    if not proven:
+        return [Verdict(each, True, "no set of this app is proven yet") for each in ordered]
+    newest = (proven[0].at, proven[0].run)
+    reasons = _slots([each for each in present if each.complete and (each.at, each.run) <= newest], keep, zone)
+    return [Verdict(each, *_judge(each, proven[0], reasons.get(each.run, ""), now)) for each in ordered]
+
+
+def _judge(each: ArchiveSet, newest: ArchiveSet, slots: str, now: datetime) -> tuple[bool, str]:
+    if each.at > now + _FUTURE:
+        return True, "from the future: was a clock wrong?"
+    if each.run == newest.run:
+        return True, f"the newest proven{', ' + slots if slots else ''}"
+    if (each.at, each.run) > (newest.at, newest.run):
+        return True, "younger than the newest proven"
+    if not each.complete:
+        return False, "unfinished, and a later one is proven"
+    return (True, slots) if slots else (False, "no rule keeps it")
+
+
+def _slots(complete: Sequence[ArchiveSet], keep: Keep, zone: ZoneInfo) -> dict[str, str]:
+    """run → the rules that keep it, in words."""
+    words: dict[str, list[str]] = {}
+    for number, each in enumerate(complete[: keep.last], start=1):
+        words.setdefault(each.run, []).append(f"last {number}")
+    for name, count, period in (
+        ("daily", keep.daily, _day),
+        ("weekly", keep.weekly, _week),
+        ("monthly", keep.monthly, _month),
+        ("yearly", keep.yearly, _year),
+    ):
+        for number, each in enumerate(_newest_of_each(complete, period, zone)[:count], start=1):
+            words.setdefault(each.run, []).append(f"{name} {number}")
+    return {run: ", ".join(rules) for run, rules in words.items()}
+
+
+def _newest_of_each(
+    complete: Sequence[ArchiveSet], period: Callable[[date], Hashable], zone: ZoneInfo
+) -> list[ArchiveSet]:
+    chosen: dict[Hashable, ArchiveSet] = {}
+    for each in complete:
+        key = period(each.at.astimezone(zone).date())
+        if key not in chosen or (each.proven and not chosen[key].proven):
+            chosen[key] = each
+    return list(chosen.values())
+
+
+def _day(day: date) -> Hashable:
+    return day
+
+
+def _week(day: date) -> Hashable:
+    return day.isocalendar()[:2]
+
+
+def _month(day: date) -> Hashable:
+    return day.year, day.month
+
+
+def _year(day: date) -> Hashable:
+    return day.year
