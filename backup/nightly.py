@@ -58,6 +58,7 @@ def run_night(
     stop: threading.Event | None = None,
     run: Run | None = None,
     on_progress: OnProgress = _nothing,
+    lock_wait: int = 300,
     dry_run: bool = False,
 ) -> NightResult:
     """Back up, prove, prune, and write down each fact. Raises ColocError only for what concerns the whole run."""
@@ -82,6 +83,7 @@ def run_night(
             on_progress,
             time.monotonic() + config.backup.max_duration,
             prunes=not apps,
+            lock_wait=lock_wait,
         )
         return night.go(names)
 
@@ -102,7 +104,7 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def enter(repository: Repository, journal: Journal) -> None:
+def enter(repository: Repository, journal: Journal, *, may_make: bool = True) -> None:
     """Open the repository that we know, or make it on first use. Raises BorgError; never makes one a second time."""
     known = journal.repository_id(repository.host, repository.location)
     try:
@@ -113,6 +115,8 @@ def enter(repository: Repository, journal: Journal) -> None:
                 f"{repository.host}: the repository that we know is gone",
                 hint=f"is its disk mounted? if it is lost: coloc-agent backup --new-repository {repository.host}",
             ) from error
+        if not may_make:
+            raise
         repository.init()
         found = repository.info().id
     if known is not None and found != known:
@@ -138,6 +142,7 @@ class _Night:
     on_progress: OnProgress
     end: float
     prunes: bool
+    lock_wait: int
 
     def go(self, names: Sequence[str]) -> NightResult:
         _clear(self.config)
@@ -159,7 +164,7 @@ class _Night:
         for failed in self.plan.failed:
             self.recorder.not_saved(failed, name)
         try:
-            repository = open_repository(self.config, name, run=self.run)
+            repository = open_repository(self.config, name, run=self.run, lock_wait=self.lock_wait)
             enter(repository, self.journal)
         except (ColocError, OSError) as error:
             return self._unreachable(name, error, free)

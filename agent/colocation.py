@@ -1,0 +1,26 @@
+"""The colocation as the commands see it: the inventory of this server with the projects of coloc.yml."""
+
+from __future__ import annotations
+
+from coloc.config import Config
+from coloc.model import App, Colocation, Database, DatabaseKind, Inventory
+
+
+def read_colocation(config: Config) -> Colocation:
+    """Apps that coloc.yml declares."""
+    apps = {}
+    for name, entry in config.apps.items():
+        if entry.is_declared:
+            folders = (*entry.folders, None, None)
+            apps[name] = App(
+                name,
+                name,
+                entry.label or name,
+                user=entry.user,
+                install_dir=folders[0],
+                data_dir=folders[1],
+                databases=tuple(Database(DatabaseKind(each.kind), each.name) for each in entry.databases),
+                services=entry.units,
+                declared=True,
+            )
+    return Colocation(Inventory(apps), tuple(config.projects), {})
