@@ -1,13 +1,43 @@
-# The doors of the house. `make run` and `make test` bring everything they need.
-SHELL := /bin/bash
+# The doors of the house. `make run` and `make test` bring everything that they need.
 VENV := .venv
 PYTHON ?= python3
+BIN := $(VENV)/bin
 
-.PHONY: install run check test bench clean
-install: $(VENV)/.installed
+.PHONY: install run test check bench clean
 
-$(VENV)/.installed: pyproject.toml
+install: $(VENV)/.agent
+
+# The agent and what it needs to run, nothing else.
+$(VENV)/.agent: pyproject.toml deploy/prepare.sh
 	@./deploy/prepare.sh agent
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
+
+$(VENV)/.test: $(VENV)/.agent
+	@./deploy/prepare.sh test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+# The demo colocation, until Ctrl-C. FULL=1 adds a real Prometheus and a real Matrix server.
+run: install
+	@if [ -n "$(FULL)" ]; then ./deploy/prepare.sh full; fi
+	@exec $(BIN)/coloc-agent demo --folder .demo $(if $(FULL),--full)
+
+# Form and types: quick, no server.
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit
+
+# Everything, with real servers.
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -q tests
+
+bench: $(VENV)/.test
+	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .demo .cache $(VENV)

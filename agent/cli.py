@@ -83,7 +83,7 @@ def cli(ctx: click.Context, config_path: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or configuration, 3 the agent's memory, 130 Ctrl-C."""
+    """Run and exit: 0 done, 1 failed, 2 wrong usage or configuration, 3 the agent's memory, 130 Ctrl-C."""
     try:
         code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

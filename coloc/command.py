@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -130,9 +130,11 @@ def run(  # each option is a fact of a program that we start; see `Run`
 class Child:
     """A program that goes on beside us (a demo service, a nightly run without systemd)."""
 
-    def __init__(self, argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None, user: str | None) -> None:
+    def __init__(
+        self, argv: Sequence[str], *, log: Path | None, env: Mapping[str, str] | None, user: str | int | None
+    ) -> None:
         self.argv = tuple(argv)
-        with log.open("ab") as sink:
+        with log.open("ab") if log else nullcontext() as sink:
             self._process = subprocess.Popen(
                 list(argv),
                 stdin=subprocess.DEVNULL,
@@ -169,8 +171,10 @@ class Child:
             return self._process.wait(timeout=5)
 
 
-def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None, user: str | None = None) -> Child:
-    """Start a program that outlives this call; its output goes to the end of `log`. Raises CommandFailed."""
+def start(
+    argv: Sequence[str], *, log: Path | None, env: Mapping[str, str] | None = None, user: str | int | None = None
+) -> Child:
+    """Start a program that outlives this call; it writes to the end of `log`, or where we do. Raises CommandFailed."""
     try:
         return Child(argv, log=log, env=env, user=user)
     except OSError as error:
@@ -190,11 +194,11 @@ def small_environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     return env | dict(extra or {})
 
 
-def _group_of(user: str | None) -> int | None:
+def _group_of(user: str | int | None) -> int | None:
     import pwd  # noqa: PLC0415 - only needed when a user is named
 
-    if user is None:
-        return None
+    if user is None or isinstance(user, int):
+        return user
     try:
         return pwd.getpwnam(user).pw_gid
     except KeyError as error:

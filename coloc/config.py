@@ -302,6 +302,7 @@ class RuleChange(Described):
     above: float | None = None
     below: float | None = None
     wait: Seconds | None = None  # how long before it is told
+    clear_after: Seconds | None = None  # how long it must stay away before it is over
     severity: Literal["info", "warning", "critical"] | None = None
 
 
@@ -328,7 +329,8 @@ class Paths(Described):
     state: Path = Path("/var/lib/coloc-agent")
     facts: Path = Path("/var/lib/coloc-agent-facts")
     journal: Path = Path("/var/lib/coloc-agent-root")
-    requests: Path = Path("/run/coloc-agent-requests")
+    requests: Path = Path("/run/coloc-agent/requests")
+    wake: Path = Path("/run/coloc-agent/wake")
 
 
 class Config(Described):

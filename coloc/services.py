@@ -33,7 +33,7 @@ class Unit:
 
     @property
     def up(self) -> bool | None:
-        """True when it runs (or is a oneshot that did its work), False when it should and does not, None when unknown."""
+        """True when it runs or is a oneshot that did its work, False when it does not, None when unknown."""
         if self.active == "unknown":
             return None
         if self.active in {"active", "reloading"}:

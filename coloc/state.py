@@ -5,6 +5,7 @@ Root programs never open it. Tables are spoken to by the file that owns their su
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -65,6 +66,7 @@ MIGRATIONS = (
     """,
 )
 _HISTORY_ROWS = 20_000
+_RESERVE_BYTES = 1024 * 1024
 _MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below leave
 
 
@@ -127,6 +129,35 @@ class State:
             connection.execute(
                 "DELETE FROM incident_history WHERE rowid <= (SELECT max(rowid) FROM incident_history) - ?", (keep,)
             )
+
+    def give_up_history(self) -> None:
+        """The disk is full: free the reserve beside the file and forget history, so that messages can still be kept.
+
+        Open incidents and the outbox are never touched. Raises StateError when not even that can be written.
+        """
+        self._reserve.unlink(missing_ok=True)
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM incident_history")
+            connection.execute("DELETE FROM incidents WHERE resolved_at IS NOT NULL")
+            connection.execute(
+                "DELETE FROM outbox WHERE state IN ('sent', 'dropped', 'refused') AND about NOT IN "
+                "(SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) AND about NOT IN "
+                "(SELECT 'incident:' || id FROM incidents)"
+            )
+
+    def keep_reserve(self) -> None:
+        """Lay one MiB aside for the day when the disk is full; nothing when there is no room for it now."""
+        if self._reserve.exists():
+            return
+        try:
+            with self._reserve.open("xb") as file:
+                os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+
+    @property
+    def _reserve(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.reserve")
 
     def close(self) -> None:
         """Close the file; what was committed stays."""

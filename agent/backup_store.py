@@ -1,0 +1,144 @@
+"""Takes facts from the spool into state.db: each once, in one transaction, and keeps the last word on each backup."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from coloc.facts import BadFact, Fact, Spool
+from coloc.state import State
+from coloc.times import iso, parse_iso
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BackupStanding:
+    """The last word on one app at one host. Times are None when it never happened."""
+
+    app: str
+    host: str
+    last_try_at: datetime | None
+    last_try_ok: bool
+    failure: str
+    last_success_at: datetime | None
+    last_proven_at: datetime | None
+    archive: str
+    archive_bytes: int | None
+
+
+class FactReader:
+    """Follows the spool; remembers in memory what it took, and in state.db for after a restart."""
+
+    def __init__(self, state: State, spool: Spool) -> None:
+        self._state, self._spool = state, spool
+        self._known = {row[0] for row in state.connection.execute("SELECT id FROM facts")}
+        self._bad: set[str] = set()
+
+    def take(self) -> list[Fact]:
+        """Take what is new, all in one transaction, and return it oldest first. Raises StateError."""
+        new: list[Fact] = []
+        for fact in self._spool.read(known=frozenset(self._known | self._bad)):
+            if isinstance(fact, BadFact):
+                self._bad.add(fact.id)
+                logger.error("a file of the spool is not a fact", extra={"file": fact.id[:100], "why": fact.why})
+            else:
+                new.append(fact)
+        if new:
+            with self._state.transaction() as connection:
+                new = [fact for fact in new if _remember(connection, fact)]
+            self._known |= {fact.id for fact in new}
+        return new
+
+    @property
+    def bad_files(self) -> int:
+        """How many files of the spool were not facts since the start."""
+        return len(self._bad)
+
+
+def _remember(connection: sqlite3.Connection, fact: Fact) -> bool:
+    data = json.dumps(dict(fact.values), ensure_ascii=False)
+    cursor = connection.execute(
+        "INSERT INTO facts VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", (fact.id, fact.kind, iso(fact.at), data)
+    )
+    if not cursor.rowcount:
+        return False
+    app, host = _word(fact, "app"), _word(fact, "host")
+    if fact.kind == "backup" and app and host:
+        _take_backup(connection, fact, app, host)
+    elif fact.kind == "proof" and app and host and fact.values.get("ok", True) is True:
+        connection.execute(
+            "UPDATE backups SET last_proven_at = max(coalesce(last_proven_at, ''), ?) WHERE app = ? AND host = ?",
+            (iso(fact.at), app, host),
+        )
+    return True
+
+
+def _take_backup(connection: sqlite3.Connection, fact: Fact, app: str, host: str) -> None:
+    good, at = fact.values.get("ok") is True, iso(fact.at)
+    size = fact.values.get("bytes")
+    size = size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**63 else None
+    connection.execute("INSERT INTO backups (app, host) VALUES (?, ?) ON CONFLICT (app, host) DO NOTHING", (app, host))
+    connection.execute(
+        "UPDATE backups SET last_try_at = ?, last_try_ok = ?, failure = ? "
+        "WHERE app = ? AND host = ? AND coalesce(last_try_at, '') <= ?",
+        (at, good, "" if good else _word(fact, "failure")[:500], app, host, at),
+    )
+    if good:
+        connection.execute(
+            "UPDATE backups SET last_success_at = ?, archive = ?, archive_bytes = ? "
+            "WHERE app = ? AND host = ? AND coalesce(last_success_at, '') <= ?",
+            (at, _word(fact, "archive")[:300], size, app, host, at),
+        )
+
+
+def _word(fact: Fact, name: str) -> str:
+    value = fact.values.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def standings(connection: sqlite3.Connection) -> list[BackupStanding]:
+    """The last word on every (app, host), in their order."""
+    return [
+        BackupStanding(
+            row["app"],
+            row["host"],
+            _time(row["last_try_at"]),
+            bool(row["last_try_ok"]),
+            row["failure"],
+            _time(row["last_success_at"]),
+            _time(row["last_proven_at"]),
+            row["archive"] or "",
+            row["archive_bytes"],
+        )
+        for row in connection.execute("SELECT * FROM backups ORDER BY app, host")
+    ]
+
+
+def forget(connection: sqlite3.Connection, pairs: Iterable[tuple[str, str]]) -> None:
+    """Drop the standing of apps or hosts that are no longer configured; their archives are not touched."""
+    connection.executemany("DELETE FROM backups WHERE app = ? AND host = ?", list(pairs))
+
+
+def last_run(connection: sqlite3.Connection, kind: str) -> datetime | None:
+    """When the last fact of a kind (`run_started`, `run_finished`) happened."""
+    row = connection.execute("SELECT max(at) FROM facts WHERE kind = ?", (kind,)).fetchone()
+    return _time(row[0])
+
+
+def host_troubles(connection: sqlite3.Connection) -> dict[str, tuple[bool, str]]:
+    """For each host: whether it could be reached when it was last tried, and why not."""
+    found = {}
+    for row in connection.execute("SELECT data FROM facts WHERE kind = 'host' ORDER BY at"):
+        values = json.loads(row[0])
+        if isinstance(values.get("host"), str):
+            found[values["host"]] = (values.get("reachable") is True, str(values.get("why", ""))[:500])
+    return found
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_iso(text) if text else None

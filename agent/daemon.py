@@ -1,0 +1,205 @@
+"""The daemon: one loop that looks, decides, wakes the nightly run and feeds the watchdog. It alone writes state.db.
+
+Sampling, outbox and watchdog go by the monotonic clock. `schedule` gives the slower wake-ups and is armed again after
+the wall clock jumped, because it reckons in naive local time; what is due is decided by agent.due, from state and now.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+import schedule
+
+from agent import backup_store
+from agent.due import nightly_is_due
+from agent.evaluator import Evaluator
+from agent.house import House, build_house
+from agent.notify import Notifier
+from agent.runner import Runner
+from coloc import requests
+from coloc.config import Config, load_config
+from coloc.errors import ColocError, StateError
+from coloc.facts import Spool
+from coloc.state import State, open_state
+from coloc.times import iso, now_utc
+
+logger = logging.getLogger(__name__)
+_JUMP_SECONDS = 60
+_KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The two clocks, so that a test can turn them."""
+
+    now: Callable[[], datetime] = now_utc
+    monotonic: Callable[[], float] = time.monotonic
+
+
+class Daemon:
+    """The running agent."""
+
+    def __init__(
+        self, config_path: Path, *, runner: Runner, notifier: Notifier, say: Callable[[str], None], clocks: Clocks
+    ) -> None:
+        self._config_path, self._runner, self._notifier, self._say = config_path, runner, notifier, say
+        self._clocks = clocks
+        self._stop, self._reload = threading.Event(), threading.Event()
+        self._wake = threading.Event()
+        self._config_error: str | None = None
+        self._scheduler = schedule.Scheduler()
+        self._offset = 0.0
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises ColocError when it cannot even begin."""
+        config = load_config(self._config_path)
+        state = open_state(config.paths.state / "state.db")
+        try:
+            house = build_house(config, state, self._clocks.now())
+        except BaseException:
+            state.close()
+            raise
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        try:
+            house.start()
+            self._arm(config, state)
+            self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
+            self._say(f"agent started: http://{config.listen}/ (stage {config.stage})")
+            self._loop(config, state, house)
+        finally:
+            self._notifier.stopping()
+            self._runner.stop()
+            house.stop()
+            state.close()
+            logger.info("agent stopped")
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload.set()
+        self._wake.set()
+
+    def _loop(self, config: Config, state: State, house: House) -> None:
+        evaluator = Evaluator(state, backup_store.FactReader(state, Spool(config.paths.facts)), house.tell)
+        started_at = self._clocks.monotonic()
+        next_tick = started_at
+        while not self._stop.is_set():
+            if self._reload.is_set():
+                self._reload.clear()
+                house = self._take_new_config(house, state)
+                evaluator = Evaluator(
+                    state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell
+                )
+            quiet = self._clocks.monotonic() - started_at < house.config.startup_quiet
+            self._tick(house, state, evaluator, quiet=quiet)
+            next_tick = max(next_tick + house.config.sampling.every, self._clocks.monotonic() + 0.1)
+            self._wake.wait(next_tick - self._clocks.monotonic())
+            self._wake.clear()
+
+    def _tick(self, house: House, state: State, evaluator: Evaluator, *, quiet: bool) -> None:
+        now = self._clocks.now()
+        self._notice_jump(house.config, state)
+        try:
+            observation = house.look(now)
+            asked = list(requests.take(house.config.paths.requests))
+            evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
+            house.publish(observation, evaluator.standings(house.config, observation, now), now)
+            self._scheduler.run_pending()
+            if not quiet:
+                self._back_up_when_due(house.config, state, now)
+        except StateError as error:
+            # A full disk: history goes first; what is decided is decided again at the next tick.
+            logger.error("the state cannot be written", extra={"why": error.sentence()})
+            self._make_room(state)
+            self._notifier.alive()  # a restart would not give us room
+        except Exception:  # one tick of the daemon: the next may be better, and the watchdog counts
+            logger.exception("a tick failed")
+        else:
+            if house.alive(self._clocks.monotonic()):
+                self._notifier.alive()
+
+    def _make_room(self, state: State) -> None:
+        try:
+            state.give_up_history()
+        except StateError as error:
+            logger.error("no room even for messages", extra={"why": error.sentence()})
+
+    def _back_up_when_due(self, config: Config, state: State, now: datetime) -> None:
+        if not config.reaches("backup") or not config.backup.hosts:
+            return
+        remembered = state.get("backup_asked_at")
+        last = max(
+            (
+                moment
+                for moment in (
+                    datetime.fromisoformat(remembered) if remembered else None,
+                    backup_store.last_run(state.connection, "run_started"),
+                )
+                if moment is not None
+            ),
+            default=None,
+        )
+        if not nightly_is_due(last, config.backup.at, config.zone, now):
+            return
+        logger.info("the nightly run is due")
+        self._runner.start_backup()
+        with state.transaction():
+            state.put("backup_asked_at", iso(now))
+
+    def _arm(self, config: Config, state: State) -> None:
+        self._offset = self._clocks.now().timestamp() - self._clocks.monotonic()
+        self._scheduler.clear()
+        self._scheduler.every().hour.do(self._tidy, state)
+        logger.info("armed", extra={"coloc": config.coloc.name})
+
+    def _tidy(self, state: State) -> None:
+        state.tidy(iso(self._clocks.now() - timedelta(days=_KEEP_DAYS)))
+        state.keep_reserve()
+
+    def _notice_jump(self, config: Config, state: State) -> None:
+        offset = self._clocks.now().timestamp() - self._clocks.monotonic()
+        if abs(offset - self._offset) > _JUMP_SECONDS:
+            logger.warning("the clock jumped", extra={"seconds": round(offset - self._offset)})
+            self._arm(config, state)
+
+    def _take_new_config(self, house: House, state: State) -> House:
+        """A bad file changes nothing: it is logged, raises an incident, and the old house goes on."""
+        self._notifier.reloading()
+        try:
+            config = load_config(self._config_path)
+            if config.paths != house.config.paths:
+                raise ColocError(
+                    "paths: cannot change while the agent runs", hint="restart it: systemctl restart coloc-agent"
+                )
+            new = build_house(config, state, self._clocks.now())
+        except ColocError as error:
+            self._config_error = error.sentence()
+            logger.error("the new configuration cannot be used", extra={"why": self._config_error})
+            self._notifier.ready("the new configuration cannot be used; the old one goes on")
+            return house
+        self._config_error = None
+        house.stop()
+        try:
+            new.start()
+        except ColocError as error:  # a listen address that is taken, say
+            self._config_error = error.sentence()
+            logger.error("the new configuration cannot be started", extra={"why": self._config_error})
+            house.start()
+            self._notifier.ready("the new configuration cannot be started; the old one goes on")
+            return house
+        self._arm(config, state)
+        self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
+        logger.info("configuration read again")
+        return new

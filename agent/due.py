@@ -1,0 +1,32 @@
+"""When the nightly run is due: a pure function of what is remembered and an aware `now`, in the colocation's zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+def last_slot(at: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """The last moment not after `now` at which the clocks on the wall showed `at` ("02:30"), in UTC.
+
+    In the night when summer time begins a time that does not exist counts as one hour later on the wall; in the night
+    when it ends, a time that comes twice counts once, the first time.
+    """
+    hour, minute = (int(part) for part in at.split(":"))
+    day = now.astimezone(zone).date() + timedelta(days=1)
+    while True:
+        slot = datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
+        if slot <= now:
+            return slot
+        day -= timedelta(days=1)
+
+
+def nightly_is_due(last_started: datetime | None, at: str, zone: ZoneInfo, now: datetime) -> bool:
+    """True when a run should begin: the last slot has not been used, or nothing was ever backed up.
+
+    A run that was missed (the server was off) is caught up at once, once. A start remembered in the future (the clock
+    was set back) counts as now, so that the next slot is used and not skipped.
+    """
+    if last_started is None:
+        return True
+    return min(last_started, now) < last_slot(at, zone, now)

@@ -1,0 +1,136 @@
+"""One evaluation: facts, requests and measures in; incidents, quota steps and messages out, in one transaction."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from agent import backup_store, incident_store, quota_store
+from agent.incidents import Change, Incident, Phase, Step, evaluate, forgotten
+from agent.observation import Observation
+from agent.quotas import Standing, next_standing
+from agent.rules import Situation, able, findings
+from coloc.config import Config
+from coloc.facts import Fact
+from coloc.requests import Request
+from coloc.state import State
+from coloc.times import iso, parse_iso
+
+logger = logging.getLogger(__name__)
+Tell = Callable[[sqlite3.Connection, Incident, Change, datetime], Incident]
+_MAX_SILENCE = timedelta(days=30)
+
+
+class Evaluator:
+    """Brings what is known together and decides. Its memory is state.db; nothing is kept between calls but that."""
+
+    def __init__(self, state: State, facts: backup_store.FactReader, tell: Tell) -> None:
+        self._state, self._facts, self._tell = state, facts, tell
+
+    def evaluate(
+        self,
+        config: Config,
+        observation: Observation,
+        requests: Iterable[Request],
+        now: datetime,
+        *,
+        quiet: bool = False,
+        config_error: str | None = None,
+    ) -> list[Fact]:
+        """Take what is new, decide, write everything down at once. Returns the facts taken. Raises StateError."""
+        taken = self._facts.take()
+        connection = self._state.connection
+        quotas, moved = self._quotas(config, observation, now)
+        is_open = incident_store.open_incidents(connection)
+        situation = Situation(
+            now,
+            config,
+            observation.colocation,
+            {app: usage.up for app, usage in observation.usage.apps.items()},
+            observation.collectors,
+            observation.usage.filesystems,
+            tuple(backup_store.standings(connection)),
+            backup_store.host_troubles(connection),
+            self._first_seen(observation, now),
+            quotas,
+            config_error,
+            frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
+        )
+        found = findings(situation)
+        steps = evaluate(is_open, found, now, quiet=quiet)
+        steps += forgotten(is_open.values(), frozenset(item.key for item in found), able(situation), now)
+        wanted = list(requests)
+        if not (steps or moved or wanted):
+            return taken
+        with self._state.transaction():
+            for step in steps:
+                self._take_step(step, now)
+            quota_store.save(connection, moved)
+            quota_store.keep_only(connection, ((item.project, item.resource) for item in quotas))
+            for request in wanted:
+                self._obey(request, now)
+        return taken
+
+    def _take_step(self, step: Step, now: datetime) -> None:
+        connection = self._state.connection
+        incident = incident_store.save(connection, step, now)
+        if step.change in {None, Change.BEGAN, Change.VANISHED}:
+            return
+        told = self._tell(connection, incident, step.change or Change.UPDATED, now)
+        incident_store.update(connection, told)
+        logger.info("incident", extra={"id": incident.id, "rule": incident.rule, "change": str(step.change)})
+
+    def _quotas(
+        self, config: Config, observation: Observation, now: datetime
+    ) -> tuple[tuple[Standing, ...], list[Standing]]:
+        known = quota_store.standings(self._state.connection)
+        standing, moved = [], []
+        for name, project in config.projects.items():
+            usage = observation.usage.projects.get(name)
+            grace = timedelta(seconds=project.quotas.grace)
+            for resource, limit in project.quotas.limits():
+                before = known.get((name, resource)) or quota_store.begin(name, resource, now)
+                after = next_standing(before, limit, usage.of(resource) if usage else None, grace, now)
+                standing.append(after)
+                if after.step is not before.step or (name, resource) not in known:
+                    moved.append(after)
+        return tuple(standing), moved
+
+    def standings(self, config: Config, observation: Observation, now: datetime) -> tuple[Standing, ...]:
+        """Where projects stand now, for the page and the metrics; changes nothing."""
+        return self._quotas(config, observation, now)[0]
+
+    def _first_seen(self, observation: Observation, now: datetime) -> dict[str, datetime]:
+        known = json.loads(self._state.get("first_seen") or "{}")
+        apps = observation.colocation.inventory.apps
+        if apps and set(known) != set(apps):
+            known = {app: known.get(app, iso(now)) for app in apps}
+            with self._state.transaction():
+                self._state.put("first_seen", json.dumps(known))
+        return {app: parse_iso(moment) for app, moment in known.items()}
+
+    def _obey(self, request: Request, now: datetime) -> None:
+        connection = self._state.connection
+        number, by = request.values.get("incident"), str(request.values.get("by", ""))[:60]
+        incident = incident_store.get(connection, number) if isinstance(number, int) else None
+        if incident is None or incident.phase is Phase.RESOLVED:
+            logger.warning("a request names no open incident", extra={"request": request.kind})
+            return
+        if request.kind == "ack":
+            incident = replace(incident, acked_by=by or "?")
+        else:
+            incident = replace(incident, silenced_until=now + _silence(request.values.get("seconds")))
+        incident_store.note(connection, incident.id, now, request.kind, by)
+        incident_store.update(connection, self._tell(connection, incident, Change.UPDATED, now))
+
+
+def _silence(seconds: str | int | float | None) -> timedelta:
+    """How long somebody asked for quiet: an hour when it was not said, thirty days at most."""
+    if isinstance(seconds, int | float) and math.isfinite(seconds):
+        return timedelta(seconds=min(max(0.0, float(seconds)), _MAX_SILENCE.total_seconds()))
+    return timedelta(hours=1)

@@ -1,0 +1,206 @@
+"""Incidents as a state machine: what is wrong now, since when, and which change deserves a word. Pure.
+
+An incident is a rule and its labels. It goes
+
+    (nothing) → PENDING  the condition holds, but not yet as long as the rule waits: nobody is told
+    PENDING   → FIRING   it held for `wait`: people are told once
+    PENDING   → gone     it stopped before: nobody ever hears of it
+    FIRING    → CLEARING the condition is over, but not yet for `clear_after`: nothing is told
+    CLEARING  → FIRING   it came back: the same incident goes on
+    CLEARING  → RESOLVED it stayed away for `clear_after`: the message is edited and says so
+
+Acknowledged and silenced are marks; they change how loud we are, never what we see. While a collector cannot say
+whether the condition holds (no reading), the incident stays where it is: no news is not good news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where an incident stands."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    CLEARING = "clearing"
+    RESOLVED = "resolved"
+
+
+class Severity(StrEnum):
+    """How much it matters, least first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+_ORDER = {severity: place for place, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says now of one subject. `active` None: it cannot be told at the moment."""
+
+    rule: str
+    labels: tuple[tuple[str, str], ...]
+    active: bool | None
+    severity: Severity
+    wait: timedelta = timedelta(0)
+    clear_after: timedelta = timedelta(0)
+    value: Mapping[str, str] = field(default_factory=dict)  # what the message needs: figures, names, an error's words
+
+    @property
+    def key(self) -> str:
+        """Which incident this is about."""
+        return f"{self.rule}{{{','.join(f'{name}={value!r}' for name, value in self.labels)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident as it stands. `id` is 0 until it is remembered."""
+
+    key: str
+    rule: str
+    labels: tuple[tuple[str, str], ...]
+    phase: Phase
+    severity: Severity
+    value: Mapping[str, str]
+    pending_since: datetime
+    fired_at: datetime | None = None
+    clearing_since: datetime | None = None
+    resolved_at: datetime | None = None
+    acked_by: str = ""
+    silenced_until: datetime | None = None
+    told: int = 0  # how many messages were decided for it
+    id: int = 0
+
+    def silenced(self, now: datetime) -> bool:
+        """True while somebody asked for quiet."""
+        return self.silenced_until is not None and now < self.silenced_until
+
+
+class Change(StrEnum):
+    """What is worth a word, or a line in the history."""
+
+    BEGAN = "began"  # pending: history only
+    VANISHED = "vanished"  # pending, then nothing: history only
+    FIRED = "fired"
+    WORSE = "worse"
+    UPDATED = "updated"  # other figures: the message is edited, nobody is rung
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One incident after this evaluation, and what changed (None: nothing that anybody needs to hear)."""
+
+    incident: Incident
+    change: Change | None
+
+
+def evaluate(
+    open_incidents: Mapping[str, Incident], findings: Iterable[Finding], now: datetime, *, quiet: bool = False
+) -> list[Step]:
+    """What every finding makes of the incident it is about; only changed incidents are returned.
+
+    quiet: the agent has just started: conditions are seen, but nothing new fires yet. A clock that was set back never
+    makes a wait longer than its rule says twice over: times in the future count as now.
+    """
+    steps = []
+    for finding in findings:
+        incident = open_incidents.get(finding.key)
+        step = _begin(finding, now, quiet=quiet) if incident is None else _go_on(incident, finding, now, quiet=quiet)
+        if step is not None:
+            steps.append(step)
+    return steps
+
+
+def _begin(finding: Finding, now: datetime, *, quiet: bool) -> Step | None:
+    if not finding.active:
+        return None
+    incident = Incident(
+        finding.key,
+        finding.rule,
+        finding.labels,
+        Phase.PENDING,
+        finding.severity,
+        dict(finding.value),
+        pending_since=now,
+    )
+    if finding.wait <= timedelta(0) and not quiet:
+        return Step(replace(incident, phase=Phase.FIRING, fired_at=now), Change.FIRED)
+    return Step(incident, Change.BEGAN)
+
+
+def _go_on(incident: Incident, finding: Finding, now: datetime, *, quiet: bool) -> Step | None:
+    if finding.active is None:
+        return None
+    if incident.phase is Phase.PENDING:
+        return _pending(incident, finding, now, quiet=quiet)
+    if finding.active:
+        return _still_wrong(incident, finding)
+    return _no_longer_wrong(incident, finding, now)
+
+
+def _no_longer_wrong(incident: Incident, finding: Finding, now: datetime) -> Step | None:
+    if finding.clear_after <= timedelta(0):
+        return Step(_resolved(incident, now), Change.RESOLVED)
+    if incident.phase is Phase.FIRING:
+        return Step(replace(incident, phase=Phase.CLEARING, clearing_since=now), None)
+    since = min(incident.clearing_since or now, now)
+    if now - since >= finding.clear_after:
+        return Step(_resolved(incident, now), Change.RESOLVED)
+    # A clock set back: the wait begins again at the new time, once.
+    return Step(replace(incident, clearing_since=since), None) if since != incident.clearing_since else None
+
+
+def _pending(incident: Incident, finding: Finding, now: datetime, *, quiet: bool) -> Step | None:
+    if not finding.active:
+        return Step(replace(incident, phase=Phase.RESOLVED, resolved_at=now), Change.VANISHED)
+    since = min(incident.pending_since, now)
+    if now - since >= finding.wait and not quiet:
+        fired = replace(
+            incident,
+            phase=Phase.FIRING,
+            fired_at=now,
+            pending_since=since,
+            severity=finding.severity,
+            value=dict(finding.value),
+        )
+        return Step(fired, Change.FIRED)
+    return Step(replace(incident, pending_since=since), None) if since != incident.pending_since else None
+
+
+def _still_wrong(incident: Incident, finding: Finding) -> Step | None:
+    after = replace(
+        incident, phase=Phase.FIRING, clearing_since=None, severity=finding.severity, value=dict(finding.value)
+    )
+    if _ORDER[finding.severity] > _ORDER[incident.severity]:
+        return Step(after, Change.WORSE)
+    if finding.severity is not incident.severity or dict(finding.value) != dict(incident.value):
+        return Step(after, Change.UPDATED)
+    return Step(after, None) if incident.phase is Phase.CLEARING else None
+
+
+def _resolved(incident: Incident, now: datetime) -> Incident:
+    return replace(incident, phase=Phase.RESOLVED, resolved_at=now, clearing_since=None)
+
+
+def forgotten(
+    open_incidents: Iterable[Incident], known_keys: frozenset[str], able: frozenset[str], now: datetime
+) -> list[Step]:
+    """Incidents of subjects that are gone (an app removed, a rule switched off): they are over.
+
+    able: the rules that could speak at all this time; what the others said stays as it is.
+    """
+    steps = []
+    for incident in open_incidents:
+        if incident.key in known_keys or incident.rule not in able:
+            continue
+        change = Change.VANISHED if incident.phase is Phase.PENDING else Change.RESOLVED
+        steps.append(Step(_resolved(incident, now), change))
+    return steps

@@ -1,0 +1,19 @@
+"""What the collectors saw last, as plain values that decisions and the page are given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agent.rules import CollectorHealth
+from collectors.usage import Usage
+from coloc.model import Colocation
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at the whole colocation. `blind_spots`: what our rights do not let us see, in a sentence each."""
+
+    colocation: Colocation
+    usage: Usage = field(default_factory=Usage)
+    collectors: tuple[CollectorHealth, ...] = ()
+    blind_spots: tuple[str, ...] = ()

@@ -1,0 +1,183 @@
+"""Renders the page from a Status. Pure: values in, one HTML document out; every text from outside is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+from zoneinfo import ZoneInfo
+
+from agent.page.words import word
+from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from coloc.model import NO_PROJECT, SHARED
+from coloc.times import for_people
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1c2321;--paper:#fbfaf7;--line:#d8d5cc;--good:#1f6f43;--bad:#a3241b;--soft:#5c635f}
+@media(prefers-color-scheme:dark){:root{--ink:#e8e6e0;--paper:#171a19;--line:#3a3f3c;--good:#7fd0a3;--bad:#ff9a8f;
+--soft:#a9b0ab}}
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:70rem;padding:1rem}
+body{color:var(--ink);background:var(--paper)}
+h1{font-size:1.5rem;margin:.2rem 0}h2{font-size:1.15rem;margin:1.6rem 0 .4rem}
+table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem .3rem 0;vertical-align:top;
+border-bottom:1px solid var(--line)}th{font-weight:600;color:var(--soft);font-size:.9rem}
+td.n{font-variant-numeric:tabular-nums;white-space:nowrap}.good{color:var(--good)}.bad{color:var(--bad)}
+.soft{color:var(--soft);font-size:.9rem}.box{overflow-x:auto}.now{font-size:1.2rem;font-weight:600}
+code{font-size:.95em}
+"""
+
+
+def render(status: Status, language: str) -> str:
+    """The whole page in `language` (`fr` or `en`)."""
+    paper = _Paper(status, language)
+    body = "".join((paper.head(), paper.incidents(), paper.projects(), paper.apps(), paper.backups(), paper.foot()))
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="refresh" content="30"><title>{escape(status.coloc)} — coloc-agent</title>'
+        f"<style>{_STYLE}</style></head><body>{body}</body></html>"
+    )
+
+
+class _Paper:
+    """The parts of the page, for one status and one reader."""
+
+    def __init__(self, status: Status, language: str) -> None:
+        self._status, self._language = status, language
+        self._zone = ZoneInfo(status.timezone)
+
+    def _(self, text: str) -> str:
+        return escape(word(text, self._language))
+
+    def _time(self, moment: datetime | None) -> str:
+        if moment is None:
+            return self._("never")
+        shown = for_people(moment, self._zone)
+        return f'<time datetime="{moment.isoformat()}">{shown}</time>'
+
+    def _table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+        head = "".join(f'<th scope="col">{self._(text)}</th>' for text in heads)
+        lines = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+        return f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+    def head(self) -> str:
+        status, still_open = self._status, self._status.open_incidents
+        if still_open:
+            now = f'<p class="now bad">{self._("Open incidents")}: {len(still_open)}</p>'
+        else:
+            now = f'<p class="now good">{self._("All is well")}</p>'
+        facts = f"{self._('Server of kind')} {escape(status.kind)} · {self._('Stage')}: {escape(status.stage)}"
+        when = f"{self._('measured at')} {self._time(status.at)}"
+        return f'<header><h1>{escape(status.coloc)}</h1>{now}<p class="soft">{facts} · {when}</p></header><main>'
+
+    def incidents(self) -> str:
+        heading = f"<h2>{self._('Incidents')}</h2>"
+        if not self._status.incidents:
+            return f"{heading}<p>{self._('No incident so far')}</p>"
+        rows = [self._incident(incident) for incident in self._status.incidents[:20]]
+        return heading + self._table(("Severity", "Incidents", "Since", "State"), rows)
+
+    def _incident(self, incident: IncidentStatus) -> list[str]:
+        if incident.resolved_at:
+            state = f'<span class="good">{self._("resolved")}</span> {self._time(incident.resolved_at)}'
+        else:
+            state = f'<span class="bad">{self._(incident.phase)}</span>'
+        if incident.acked_by:
+            state += f" · {self._('taken on by')} {escape(incident.acked_by)}"
+        if incident.silenced_until and not incident.resolved_at:
+            state += f" · {self._('in silence until')} {self._time(incident.silenced_until)}"
+        cells = (self._(incident.severity), f"#{incident.id} {escape(incident.title)}", self._time(incident.fired_at))
+        return [f"<td>{cell}</td>" for cell in (*cells, state)]
+
+    def projects(self) -> str:
+        heading = f"<h2>{self._('Projects')}</h2>"
+        if not self._status.projects:
+            return f"{heading}<p>{self._('No project is declared yet')}</p>"
+        heads = ("Project", "Kind", "Apps", "Adminsys", "CPU (cores)", "Memory", "Disk", "Databases", "Quotas")
+        return heading + self._table(heads, [self._project(project) for project in self._status.projects])
+
+    def _project(self, project: ProjectStatus) -> list[str]:
+        words = (
+            escape(project.title or project.name),
+            self._(project.kind),
+            escape(", ".join(project.apps)),
+            escape(", ".join(project.adminsys)),
+        )
+        quotas = "<br>".join(self._quota(quota) for quota in project.quotas) or "—"
+        figures = _figures(project.cpu_cores, project.memory_bytes, project.disk_bytes, project.database_bytes)
+        return [*(f"<td>{text}</td>" for text in words), *figures, f"<td>{quotas}</td>"]
+
+    def _quota(self, quota: QuotaStatus) -> str:
+        used, hard = _amount(quota.resource, quota.used), _amount(quota.resource, quota.hard)
+        text = f"{self._(quota.resource)}: {used} {self._('of')} {hard}"
+        if quota.step == "fine":
+            return text
+        return f'<span class="bad">{text} — {self._(quota.step)} ({self._("simulation")})</span>'
+
+    def apps(self) -> str:
+        heads = ("App", "Project", "State", "CPU (cores)", "Memory", "Disk", "Databases", "Version")
+        return f"<h2>{self._('Apps')}</h2>" + self._table(heads, [self._app(app) for app in self._status.apps])
+
+    def _app(self, app: AppStatus) -> list[str]:
+        project = {SHARED: self._("shared"), NO_PROJECT: self._("no project")}.get(app.project, escape(app.project))
+        name = f'{escape(app.label)}<br><span class="soft">{escape(app.id)} · {escape(app.url)}</span>'
+        up = {True: '<span class="good">{}</span>', False: '<span class="bad">{}</span>', None: "{}"}[app.up]
+        state = up.format(self._({True: "running", False: "down", None: "unknown"}[app.up]))
+        if app.state != "ok":
+            state += f' · <span class="bad">{self._(app.state)}</span>'
+        figures = _figures(app.cpu_cores, app.memory_bytes, app.disk_bytes, app.database_bytes)
+        words = (f"<td>{name}</td>", f"<td>{project}</td>", f"<td>{state}</td>")
+        return [*words, *figures, f"<td>{escape(app.version)}</td>"]
+
+    def backups(self) -> str:
+        heading = f"<h2>{self._('Backups')}</h2>"
+        hosts = self._status.hosts
+        if not hosts:
+            return f"{heading}<p>{self._('No backup host is declared yet')}</p>"
+        known = {(backup.app, backup.host): backup for backup in self._status.backups}
+        rows = []
+        for app in self._status.apps:
+            cells = (self._backup(known.get((app.id, host))) for host in hosts)
+            rows.append([f"<td>{escape(app.id)}</td>", *(f"<td>{cell}</td>" for cell in cells)])
+        how = f"<p>{self._('To bring an app back')}: <code>coloc-agent restore APP --dry-run</code></p>"
+        return heading + self._table(("App", *hosts), rows) + how
+
+    def _backup(self, backup: BackupStatus | None) -> str:
+        if backup is None:
+            return self._("never")
+        text = self._time(backup.last_success_at)
+        if backup.last_proven_at:
+            text += f'<br><span class="soft">{self._("Proven")} {self._time(backup.last_proven_at)}</span>'
+        if not backup.ok and backup.last_try_at:
+            text += f'<br><span class="bad">{self._("failed")}: {escape(backup.failure[:200])}</span>'
+        return text
+
+    def foot(self) -> str:
+        spots = "".join(f"<li>{escape(spot)}</li>" for spot in self._status.blind_spots)
+        blind = f"<h2>{self._('What cannot be seen')}</h2><ul>{spots}</ul>" if spots else ""
+        links = '<a href="/metrics">/metrics</a> · <a href="/api/v1/status">/api/v1/status</a>'
+        return (
+            f'{blind}</main><footer><p class="soft">coloc-agent {escape(self._status.version)} · {links}</p></footer>'
+        )
+
+
+def _figures(cpu: float | None, *sizes: float | None) -> list[str]:
+    cells = ["—" if cpu is None else f"{cpu:.2f}", *(human_bytes(size) for size in sizes)]
+    return [f'<td class="n">{cell}</td>' for cell in cells]
+
+
+def _amount(resource: str, value: float | None) -> str:
+    if resource in {"memory", "disk", "database"}:
+        return human_bytes(value)
+    return "—" if value is None else f"{value:g}"
+
+
+def human_bytes(size: float | None) -> str:
+    """`1.5 GB`: decimal units, as disks are sold and quotas are written; "—" for what was not measured."""
+    if size is None:
+        return "—"
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(size) < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,86 @@
+"""The page's few words in French and English, by the words of the charter's glossary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FRENCH: Mapping[str, str] = {
+    "All is well": "Tout va bien",
+    "Open incidents": "Incidents en cours",
+    "Incidents": "Incidents",
+    "No incident so far": "Aucun incident jusqu'ici",
+    "Projects": "Projets",
+    "Project": "Projet",
+    "Apps": "Apps",
+    "App": "App",
+    "Backups": "Sauvegardes",
+    "Kind": "Nature",
+    "Adminsys": "Adminsys",
+    "CPU (cores)": "Processeur (cœurs)",
+    "Memory": "Mémoire",
+    "Disk": "Disque",
+    "Databases": "Bases de données",
+    "Quotas": "Quotas",
+    "State": "État",
+    "Version": "Version",
+    "running": "en marche",
+    "down": "arrêtée",
+    "unknown": "inconnu",
+    "shared": "partagée",
+    "no project": "sans projet",
+    "Last backup": "Dernière sauvegarde",
+    "Proven": "Restauration vérifiée le",
+    "never": "jamais",
+    "failed": "échec",
+    "Since": "Depuis",
+    "Severity": "Gravité",
+    "resolved": "rétabli",
+    "taken on by": "pris en charge par",
+    "in silence until": "en sourdine jusqu'à",
+    "simulation": "simulation",
+    "Stage": "Étape",
+    "Server of kind": "Serveur de type",
+    "measured at": "mesuré le",
+    "What cannot be seen": "Ce qui ne se voit pas",
+    "of": "sur",
+    "No project is declared yet": "Aucun projet n'est encore déclaré",
+    "No backup host is declared yet": "Aucun hôte de sauvegarde n'est encore déclaré",
+    "To bring an app back": "Pour restaurer une app",
+    "warning": "avertissement",
+    "critical": "critique",
+    "info": "information",
+    "ok": "ok",
+    "partial": "incomplète",
+    "broken": "cassée",
+    "stray": "reste d'application",
+    "fine": "rien",
+    "warn": "prévenu",
+    "throttle": "ralenti",
+    "hard": "plafonné",
+    "cpu": "processeur",
+    "memory": "mémoire",
+    "disk": "disque",
+    "database": "bases de données",
+    "processes": "processus",
+    "mail_per_hour": "courriels par heure",
+    "volunteer": "bénévole",
+    "informal": "groupe informel",
+    "association": "association",
+    "company": "entreprise éthique",
+    "firing": "en cours",
+    "clearing": "en train de se rétablir",
+}
+
+
+def word(text: str, language: str) -> str:
+    """`text` in the reader's language; English is the key itself."""
+    return FRENCH.get(text, text) if language == "fr" else text
+
+
+def language_of(accept_language: str, default: str) -> str:
+    """`fr` or `en` from a browser's Accept-Language header, by its order; else the colocation's own."""
+    for part in accept_language.split(",")[:20]:
+        tag = part.split(";")[0].strip().lower()[:2]
+        if tag in {"fr", "en"}:
+            return tag
+    return default

@@ -1,0 +1,235 @@
+"""The rules, all in one place: which findings follow from what was measured and reported. Pure.
+
+Each rule is a function from a `Situation` to findings: one per subject it can speak about, active or not. A subject it
+cannot speak about now has `active=None`, so that a gap in the measures neither raises nor resolves anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from agent.backup_store import BackupStanding
+from agent.incidents import Finding, Severity
+from agent.quotas import QuotaStep, Standing
+from collectors.usage import FilesystemUsage
+from coloc.config import Config, RuleChange
+from coloc.model import AppState, Colocation
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorHealth:
+    """How a collector is doing. `failing_since` None: its last turn was good."""
+
+    name: str
+    failing_since: datetime | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything the rules look at, at one moment."""
+
+    now: datetime
+    config: Config
+    colocation: Colocation
+    app_up: Mapping[str, bool | None]
+    collectors: tuple[CollectorHealth, ...] = ()
+    filesystems: tuple[FilesystemUsage, ...] = ()
+    backups: tuple[BackupStanding, ...] = ()
+    hosts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)  # reachable?, why not
+    first_seen: Mapping[str, datetime] = field(default_factory=dict)  # since when each app is known
+    quotas: tuple[Standing, ...] = ()
+    config_error: str | None = None
+    open_keys: frozenset[str] = frozenset()
+
+    def is_open(self, finding: Finding) -> bool:
+        """True when the incident that a finding is about is open: then its clearing threshold counts."""
+        return finding.key in self.open_keys
+
+
+Rule = Callable[[Situation], Iterator[Finding]]
+
+
+def app_down(situation: Situation) -> Iterator[Finding]:
+    """An app whose unit does not run."""
+    for app_id, app in sorted(situation.colocation.inventory.apps.items()):
+        if app.state is AppState.STRAY or app_id not in situation.app_up:
+            continue
+        up = situation.app_up[app_id]
+        yield Finding(
+            "app_down",
+            (("app", app_id), ("project", situation.colocation.project_of(app_id))),
+            None if up is None else not up,
+            Severity.CRITICAL,
+            wait=timedelta(seconds=30),
+            clear_after=timedelta(seconds=30),
+            value={"label": app.label, "units": ", ".join(app.services[:5])},
+        )
+
+
+def collector_failing(situation: Situation) -> Iterator[Finding]:
+    """A collector that cannot measure: figures are old, and rules that need them are blind."""
+    for collector in situation.collectors:
+        yield Finding(
+            "collector_failing",
+            (("collector", collector.name),),
+            collector.failing_since is not None,
+            Severity.WARNING,
+            wait=timedelta(minutes=5),
+            clear_after=timedelta(minutes=1),
+            value={"error": collector.error[:300]} if collector.failing_since else {},
+        )
+
+
+def host_unreachable(situation: Situation) -> Iterator[Finding]:
+    """A backup host that did not answer at the last run. What follows from it is not told again for each app."""
+    for host in sorted(situation.config.backup.hosts):
+        reachable, why = situation.hosts.get(host, (None, ""))
+        yield Finding(
+            "host_unreachable",
+            (("host", host),),
+            None if reachable is None else not reachable,
+            Severity.WARNING,
+            value={"why": why} if reachable is False else {},
+        )
+
+
+def backup_failed(situation: Situation) -> Iterator[Finding]:
+    """The last try of a backup failed, at a host that answers."""
+    for standing in _kept_backups(situation):
+        reachable = situation.hosts.get(standing.host, (True, ""))[0]
+        failed = standing.last_try_at is not None and not standing.last_try_ok and reachable
+        yield Finding(
+            "backup_failed",
+            _backup_labels(situation, standing.app, standing.host),
+            failed,
+            Severity.WARNING,
+            value={"why": standing.failure} if failed else {},
+        )
+
+
+def backup_late(situation: Situation) -> Iterator[Finding]:
+    """No proven-good backup of an app at a host for too long. It counts from when the app was first seen."""
+    if not situation.config.reaches("backup"):
+        return
+    known = {(standing.app, standing.host): standing for standing in situation.backups}
+    limit = timedelta(seconds=situation.config.backup.late_after)
+    for app_id, app in sorted(situation.colocation.inventory.apps.items()):
+        if app.state is not AppState.OK or not (app.folders or app.databases):
+            continue
+        for host in sorted(situation.config.backup.hosts):
+            standing = known.get((app_id, host))
+            last = standing.last_success_at if standing else None
+            since = last or situation.first_seen.get(app_id)
+            late = None if since is None else situation.now - min(since, situation.now) > limit
+            yield Finding(
+                "backup_late",
+                _backup_labels(situation, app_id, host),
+                late,
+                Severity.CRITICAL,
+                value={"last": last.isoformat() if last else ""} if late else {},
+            )
+
+
+def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
+    """A filesystem that holds apps is nearly full; over only when it is three points emptier."""
+    above = _threshold(situation, "disk_nearly_full", 0.90)
+    for filesystem in situation.filesystems:
+        ratio = filesystem.used_ratio
+        severity = Severity.CRITICAL if ratio >= max(above, 0.97) else Severity.WARNING
+        finding = Finding(
+            "disk_nearly_full",
+            (("filesystem", filesystem.mount),),
+            None,
+            severity,
+            wait=timedelta(seconds=30),
+            clear_after=timedelta(minutes=1),
+            value={"percent": f"{ratio * 100:.0f}"},
+        )
+        mark = above - 0.03 if situation.is_open(finding) else above
+        yield replace(finding, active=ratio >= mark)
+
+
+def quota_exceeded(situation: Situation) -> Iterator[Finding]:
+    """A project above what was agreed. In simulation nothing is done to it; it is told so."""
+    for standing in situation.quotas:
+        active = standing.step is not QuotaStep.FINE
+        project = situation.config.projects.get(standing.project)
+        limit = dict(project.quotas.limits()).get(standing.resource) if project else None
+        ratio = standing.used / limit.hard if limit and standing.used is not None else 0.0
+        yield Finding(
+            "quota_exceeded",
+            (("project", standing.project), ("resource", standing.resource)),
+            active,
+            Severity.INFO if standing.step is QuotaStep.WARN else Severity.WARNING,
+            # In tens of percent: a figure that wavers is not news.
+            value={"step": str(standing.step), "percent": f"{round(ratio * 10) * 10:d}"} if active else {},
+        )
+
+
+def config_invalid(situation: Situation) -> Iterator[Finding]:
+    """coloc.yml was changed and cannot be used: the agent goes on with what it had."""
+    error = situation.config_error
+    value = {"error": error[:500]} if error else {}
+    yield Finding("config_invalid", (), error is not None, Severity.WARNING, value=value)
+
+
+RULES: Mapping[str, Rule] = {
+    "app_down": app_down,
+    "collector_failing": collector_failing,
+    "host_unreachable": host_unreachable,
+    "backup_failed": backup_failed,
+    "backup_late": backup_late,
+    "disk_nearly_full": disk_nearly_full,
+    "quota_exceeded": quota_exceeded,
+    "config_invalid": config_invalid,
+}
+
+
+def findings(situation: Situation) -> list[Finding]:
+    """What every rule that is on says now, with what people changed in coloc.yml."""
+    found = []
+    for name, rule in RULES.items():
+        change = situation.config.rules.get(name, RuleChange())
+        if not change.off:
+            found += [_changed(finding, change) for finding in rule(situation)]
+    return found
+
+
+def able(situation: Situation) -> frozenset[str]:
+    """The rules that speak about all their subjects this time: those that see no measure at all keep quiet."""
+    blind = set()
+    if not situation.app_up:
+        blind.add("app_down")
+    if not situation.filesystems:
+        blind.add("disk_nearly_full")
+    if not situation.collectors:
+        blind.add("collector_failing")
+    return frozenset(RULES) - blind
+
+
+def _changed(finding: Finding, change: RuleChange) -> Finding:
+    if change.wait is not None:
+        finding = replace(finding, wait=timedelta(seconds=change.wait))
+    if change.clear_after is not None:
+        finding = replace(finding, clear_after=timedelta(seconds=change.clear_after))
+    if change.severity is not None:
+        finding = replace(finding, severity=Severity(change.severity))
+    return finding
+
+
+def _threshold(situation: Situation, rule: str, default: float) -> float:
+    change = situation.config.rules.get(rule)
+    return change.above if change and change.above is not None else default
+
+
+def _backup_labels(situation: Situation, app: str, host: str) -> tuple[tuple[str, str], ...]:
+    return (("app", app), ("project", situation.colocation.project_of(app)), ("host", host))
+
+
+def _kept_backups(situation: Situation) -> Iterator[BackupStanding]:
+    for standing in situation.backups:
+        if standing.host in situation.config.backup.hosts and standing.app in situation.colocation.inventory.apps:
+            yield standing

@@ -1,0 +1,128 @@
+"""What the agent knows at one moment, as plain values: the page, `coloc-agent status` and /api/v1/status show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from coloc.times import iso
+
+
+@dataclass(frozen=True, slots=True)
+class AppStatus:
+    """One app. Figures are None when they were not measured."""
+
+    id: str
+    label: str
+    project: str
+    state: str
+    url: str
+    version: str
+    up: bool | None
+    cpu_cores: float | None
+    memory_bytes: float | None
+    disk_bytes: float | None
+    database_bytes: float | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStatus:
+    """A project against one of its limits."""
+
+    resource: str
+    used: float | None
+    soft: float
+    hard: float
+    step: str
+    since: datetime
+    would_do: str
+    would_have_acted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStatus:
+    """One project with its sums."""
+
+    name: str
+    title: str
+    kind: str
+    apps: tuple[str, ...]
+    adminsys: tuple[str, ...]
+    cpu_cores: float | None
+    memory_bytes: float | None
+    disk_bytes: float | None
+    database_bytes: float | None
+    quotas: tuple[QuotaStatus, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BackupStatus:
+    """The last word on one app at one backup host."""
+
+    app: str
+    host: str
+    last_try_at: datetime | None
+    ok: bool
+    failure: str
+    last_success_at: datetime | None
+    last_proven_at: datetime | None
+    archive: str
+    archive_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentStatus:
+    """One incident that people were told of."""
+
+    id: int
+    severity: str
+    phase: str
+    title: str
+    fired_at: datetime | None
+    resolved_at: datetime | None
+    acked_by: str
+    silenced_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything at one moment."""
+
+    coloc: str
+    kind: str
+    stage: str
+    version: str
+    timezone: str
+    at: datetime
+    started_at: datetime
+    projects: tuple[ProjectStatus, ...]
+    apps: tuple[AppStatus, ...]
+    hosts: tuple[str, ...]
+    backups: tuple[BackupStatus, ...]
+    incidents: tuple[IncidentStatus, ...]
+    collectors: Mapping[str, str]  # name → "" when well, else what is wrong
+    outbox: Mapping[str, int]  # channel → messages that wait
+    blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
+
+    @property
+    def open_incidents(self) -> tuple[IncidentStatus, ...]:
+        """Those that are not over."""
+        return tuple(incident for incident in self.incidents if incident.resolved_at is None)
+
+
+def to_json(status: Status) -> dict[str, Any]:
+    """The same as JSON values: times in ISO 8601, UTC."""
+    return {key: _plain(value) for key, value in asdict(status).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

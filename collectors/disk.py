@@ -1,0 +1,172 @@
+"""Bytes of each app's folders: a slow, niced walk. All files count, those of SQLite databases too.
+
+A file with several names counts once per app; a folder inside another app's folder belongs to its own app only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from collectors.paths import below
+from collectors.shares import project_label, project_sums
+from coloc.model import Colocation
+
+_BLOCK = 512
+_LOWEST_PRIORITY = 19
+_WORK_SECONDS = 0.02  # then it rests as long: half a processor at most, and the other threads get their turn
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What an app's folders hold. `unreadable`: folders that were refused, so that the sums are too small."""
+
+    bytes: int
+    files: int
+    unreadable: int
+    at: datetime
+
+
+class DiskCollector:
+    """Walk the folders of every app, those measured longest ago first, within a budget of time."""
+
+    name = "disk"
+
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        *,
+        interval_seconds: float = 3600.0,
+        budget_seconds: float = 1500.0,
+    ) -> None:
+        self.interval_seconds = interval_seconds
+        self.deadline_seconds = budget_seconds + 300.0
+        self._root, self._budget = root, budget_seconds
+        self._measures: dict[str, Measure] = {}
+
+    def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:
+        """Walk; apps that the budget leaves out keep their last measure and are first next time."""
+        with suppress(OSError):  # only this thread becomes nicer
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        folders = folders_by_app(colocation, self._root)
+        self._measures = {app: measure for app, measure in self._measures.items() if app in folders}
+        end = time.monotonic() + self._budget
+        for app in sorted(folders, key=self._last_measured):
+            walk = Walk([folder for other, theirs in folders.items() if other != app for folder in theirs])
+            if not walk.run(folders[app], end):
+                break
+            self._measures[app] = Measure(walk.bytes, walk.files, walk.unreadable, now)
+        yield from _families(colocation, self._measures, folders)
+
+    def _last_measured(self, app: str) -> tuple[float, str]:
+        measure = self._measures.get(app)
+        return measure.at.timestamp() if measure else 0.0, app
+
+    def limits(self) -> tuple[str, ...]:
+        """What cannot be measured from here."""
+        refused = sorted(app for app, measure in self._measures.items() if measure.unreadable)
+        if not refused:
+            return ()
+        return (f"folders of {', '.join(refused[:10])} cannot be read, so their disk use is unknown: run as root",)
+
+
+def folders_by_app(colocation: Colocation, root: Path) -> dict[str, tuple[Path, ...]]:
+    """Each app's folders that are there, links resolved. A folder of two apps is the first one's."""
+    taken: set[Path] = set()
+    found: dict[str, tuple[Path, ...]] = {}
+    for app_id, app in sorted(colocation.inventory.apps.items()):
+        folders = dict.fromkeys(below(root, folder) for folder in app.folders)
+        own = tuple(folder for folder in folders if folder not in taken and folder.is_dir())
+        taken.update(own)
+        if own:
+            found[app_id] = own
+    return found
+
+
+class Walk:
+    """One walk over the folders of one app; `skip` are folders of other apps, which are not entered."""
+
+    def __init__(self, skip: Collection[Path]) -> None:
+        self.bytes = self.files = self.unreadable = 0
+        self._skip = {str(folder) for folder in skip}
+        self._linked: set[tuple[int, int]] = set()
+        self._entered: set[tuple[int, int]] = set()  # also ends loops of bind mounts
+
+    def run(self, folders: Sequence[Path], end: float) -> bool:
+        """Walk; False when the time `end` (monotonic) came first."""
+        waiting, since = [str(folder) for folder in folders], time.monotonic()
+        while waiting:
+            now = time.monotonic()
+            if now > end:
+                return False
+            if now - since > _WORK_SECONDS:
+                time.sleep(_WORK_SECONDS)
+                since = time.monotonic()
+            try:
+                waiting += self._enter(waiting.pop())
+            except (FileNotFoundError, NotADirectoryError):
+                continue  # people work while we walk
+            except OSError:
+                self.unreadable += 1
+        return True
+
+    def _enter(self, folder: str) -> list[str]:
+        own = os.lstat(folder)
+        if not stat.S_ISDIR(own.st_mode) or (own.st_dev, own.st_ino) in self._entered:
+            return []
+        self._entered.add((own.st_dev, own.st_ino))
+        self.bytes += own.st_blocks * _BLOCK
+        found = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    found += [entry.path] if entry.path not in self._skip else []
+                    continue
+                with suppress(FileNotFoundError):
+                    self._count(entry.stat(follow_symlinks=False))
+        return found
+
+    def _count(self, status: os.stat_result) -> None:
+        if status.st_nlink > 1:
+            if (status.st_dev, status.st_ino) in self._linked:
+                return
+            self._linked.add((status.st_dev, status.st_ino))
+        self.files += 1
+        self.bytes += status.st_blocks * _BLOCK
+
+
+def _families(
+    colocation: Colocation, measures: Mapping[str, Measure], folders: Mapping[str, object]
+) -> Iterator[Metric]:
+    whole = {app: measure for app, measure in measures.items() if not measure.unreadable}
+    labels = ["app", "project"]
+    for name, what, values in (
+        ("disk_bytes", "Disk space of the folders", {app: float(whole[app].bytes) for app in sorted(whole)}),
+        ("disk_files", "Files in the folders", {app: float(whole[app].files) for app in sorted(whole)}),
+    ):
+        family = GaugeMetricFamily(f"coloc_app_{name}", f"{what}.", labels=labels)
+        for app, value in values.items():
+            family.add_metric([app, project_label(colocation, app)], value)
+        yield family
+        sums = GaugeMetricFamily(f"coloc_project_{name}", f"{what}; shared apps by shares.", labels=["project"])
+        for project, value in project_sums(colocation, values, needed=folders).items():
+            sums.add_metric([project], value)
+        yield sums
+    measured = GaugeMetricFamily(
+        "coloc_app_disk_measured_timestamp_seconds", "When the folders were walked.", labels=labels
+    )
+    for app, measure in sorted(whole.items()):
+        measured.add_metric([app, project_label(colocation, app)], measure.at.timestamp())
+    yield measured
+    refused = sum(measure.unreadable for measure in measures.values())
+    yield GaugeMetricFamily("coloc_disk_unreadable_folders", "Folders of apps that were refused.", value=refused)

@@ -1,0 +1,70 @@
+"""Free space, files and read-only state of the filesystems that hold apps, and of no others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from collectors.paths import below
+from coloc.model import Colocation
+
+
+def _used_ratio(figures: os.statvfs_result) -> float:
+    """Root's reserve counts neither as used nor as usable: as `df` has it."""
+    used = figures.f_blocks - figures.f_bfree
+    usable = used + figures.f_bavail
+    return used / usable if usable > 0 else 0.0
+
+
+_FAMILIES: tuple[tuple[str, str, Callable[[os.statvfs_result], float]], ...] = (
+    ("size_bytes", "Size of a filesystem that holds apps.", lambda found: found.f_blocks * found.f_frsize),
+    ("free_bytes", "What ordinary users can still write there.", lambda found: found.f_bavail * found.f_frsize),
+    ("used_ratio", "Part that is used, as ordinary users see it.", _used_ratio),
+    ("files_max", "Files that the filesystem can hold.", lambda found: found.f_files),
+    ("files_free", "Files that can still be made there.", lambda found: found.f_favail),
+    ("read_only", "1 when nothing can be written there.", lambda found: bool(found.f_flag & os.ST_RDONLY)),
+)
+
+
+class FilesystemsCollector:
+    """statvfs of each filesystem that holds an app's folder, and of the root."""
+
+    name = "filesystems"
+    deadline_seconds = 10.0
+
+    def __init__(self, root: Path = Path("/"), *, interval_seconds: float = 15.0) -> None:
+        self.interval_seconds = interval_seconds
+        self._root = root
+
+    def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
+        """Ask each filesystem once."""
+        found = {mount: os.statvfs(folder) for mount, folder in sorted(self._places(colocation).items())}
+        for name, what, value_of in _FAMILIES:
+            family = GaugeMetricFamily(f"coloc_filesystem_{name}", what, labels=["mount"])
+            for mount, figures in found.items():
+                # btrfs and others have no fixed number of files: then there is nothing to say of them.
+                if figures.f_files or not name.startswith("files_"):
+                    family.add_metric([mount], value_of(figures))
+            if family.samples:
+                yield family
+
+    def _places(self, colocation: Colocation) -> Mapping[str, Path]:
+        """Each mount point, as the server names it, with a folder on it."""
+        folders = [self._root]
+        for app in colocation.inventory.apps.values():
+            folders += [below(self._root, folder) for folder in app.folders]
+        return {self._mount_of(folder): folder for folder in reversed(folders) if folder.is_dir()}
+
+    def _mount_of(self, folder: Path) -> str:
+        """The mount point above a folder, named as the server sees it."""
+        here = folder.resolve()
+        device = here.stat().st_dev
+        while here != here.parent and here.parent.stat().st_dev == device:
+            here = here.parent
+        root = self._root.resolve()
+        return "/" + "/".join(here.relative_to(root).parts) if here.is_relative_to(root) else "/"

@@ -1,0 +1,142 @@
+"""Runs every collector in a thread of its own, in its own rhythm, and keeps the exposition of what they found ready.
+
+It decides nothing. Threads are daemons: one that hangs in the kernel cannot keep the agent from ending.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+
+from collectors.exposition import Exposition, Piece, encode, expose
+from collectors.guard import Clock, Collector, Guard, Now, Standing
+from coloc.model import Colocation
+
+_GATHER_SECONDS = 0.2  # looks that end together are rendered together
+_HEALTH = "agent"
+
+
+class Sampler:
+    """The collectors at work. `exposition` and `standings` answer at once, from what was last found."""
+
+    def __init__(
+        self,
+        collectors: Iterable[Collector],
+        colocation: Callable[[], Colocation],
+        *,
+        render_seconds: float = 5.0,
+        clock: Clock = time.monotonic,
+        now: Now | None = None,
+    ) -> None:
+        self._now = now or (lambda: datetime.now(UTC))
+        self._guards = tuple(Guard(collector, clock=clock, now=self._now) for collector in collectors)
+        self._wakes = tuple(threading.Event() for _ in self._guards)
+        self._colocation, self._clock = colocation, clock
+        self._render_seconds = render_seconds
+        self._given: dict[str, tuple[tuple[Metric, ...], Piece]] = {}
+        self._given_lock = threading.Lock()
+        self._news = threading.Event()
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._exposition: Exposition | None = None
+        self.moved_at: float | None = None  # monotonic: when the last exposition was made, for the watchdog
+
+    def start(self) -> None:
+        """Begin to look; returns at once."""
+        for guard, wake in zip(self._guards, self._wakes, strict=True):
+            self._begin(partial(self._repeat, guard, wake), guard.collector.name)
+        self._begin(self._render, "render")
+
+    def stop(self, *, timeout: float = 2.0) -> None:
+        """Ask the threads to end and wait a little for them."""
+        self._stopped.set()
+        for event in (self._news, *self._wakes):
+            event.set()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def wake(self) -> None:
+        """Let every collector look again now (the apps have changed)."""
+        for event in self._wakes:
+            event.set()
+
+    def put(self, name: str, families: Iterable[Metric]) -> None:
+        """Families that the agent knows by itself (backups, quotas, incidents); they replace those of the same name."""
+        kept = tuple(families)
+        piece = encode(name, kept)
+        with self._given_lock:
+            self._given[name] = kept, piece
+        self._news.set()
+
+    def standings(self) -> tuple[Standing, ...]:
+        """How each collector is doing, with what it last found."""
+        return tuple(guard.standing() for guard in self._guards)
+
+    def exposition(self) -> Exposition | None:
+        """What a scrape gets now; None before the first look."""
+        return self._exposition
+
+    def look_once(self) -> Exposition:
+        """Let each collector look once, wait for them as long as they may take, and return what they found."""
+        looks = [self._begin(partial(guard.look, self._colocation()), "once") for guard in self._guards]
+        deadline = time.monotonic() + max((guard.collector.deadline_seconds for guard in self._guards), default=0.0)
+        for look in looks:
+            look.join(max(0.0, deadline - time.monotonic()))
+        return self._put_together()
+
+    def _begin(self, work: Callable[[], None], name: str) -> threading.Thread:
+        thread = threading.Thread(target=work, name=f"coloc-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
+    def _repeat(self, guard: Guard, wake: threading.Event) -> None:
+        due = self._clock()
+        while not self._stopped.is_set():
+            wake.clear()
+            guard.look(self._colocation())
+            self._news.set()
+            # Looks that were missed (a long one, a suspended machine) are not made up for.
+            due = max(due + guard.collector.interval_seconds, self._clock())
+            wake.wait(max(0.0, due - self._clock()))
+
+    def _render(self) -> None:
+        while not self._stopped.is_set():
+            self._news.wait(self._render_seconds)
+            self._stopped.wait(_GATHER_SECONDS)
+            self._news.clear()
+            self._put_together()
+
+    def _put_together(self) -> Exposition:
+        standings = self.standings()
+        with self._given_lock:
+            given = [piece for _, piece in self._given.values()]
+        pieces = [standing.piece for standing in standings if standing.piece is not None]
+        pieces += [*given, encode(_HEALTH, list(health_families(standings)))]
+        self._exposition = expose(pieces)
+        self.moved_at = self._clock()
+        return self._exposition
+
+
+def health_families(standings: Sequence[Standing]) -> Iterable[Metric]:
+    """How the collectors are doing, as metrics."""
+    success = GaugeMetricFamily("coloc_collector_success", "1 when the last look was good.", labels=["collector"])
+    duration = GaugeMetricFamily("coloc_collector_duration_seconds", "How long it took.", labels=["collector"])
+    last = GaugeMetricFamily(
+        "coloc_collector_last_success_timestamp_seconds", "When the figures were measured.", labels=["collector"]
+    )
+    for standing in standings:
+        if standing.success is not None:
+            success.add_metric([standing.name], float(standing.success))
+        if standing.duration_seconds is not None:
+            duration.add_metric([standing.name], standing.duration_seconds)
+        if standing.last_success_at is not None:
+            last.add_metric([standing.name], standing.last_success_at.timestamp())
+    return [family for family in (success, duration, last) if family.samples]

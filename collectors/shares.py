@@ -1,0 +1,31 @@
+"""From apps to projects: an app of several projects is borne by each according to its share. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from coloc.model import NO_PROJECT, SYSTEM, Colocation
+
+
+def project_label(colocation: Colocation, app: str) -> str:
+    """The `project` label of an app, and of what belongs to no app."""
+    return SYSTEM if app == SYSTEM else colocation.project_of(app)
+
+
+def shares_of(colocation: Colocation, app: str) -> Mapping[str, float]:
+    """Which projects bear an app, and how much of it."""
+    if app == SYSTEM:
+        return {SYSTEM: 1.0}
+    return colocation.shares.get(app) or {NO_PROJECT: 1.0}
+
+
+def project_sums(colocation: Colocation, values: Mapping[str, float], needed: Iterable[str] = ()) -> dict[str, float]:
+    """The projects' sums of the apps' values. A project that bears an app of `needed` without a value has no sum."""
+    sums: dict[str, float] = {}
+    for app, value in values.items():
+        for project, share in shares_of(colocation, app).items():
+            sums[project] = sums.get(project, 0.0) + value * share
+    for app in set(needed) - values.keys():
+        for project in shares_of(colocation, app):
+            sums.pop(project, None)
+    return dict(sorted(sums.items()))

@@ -1,0 +1,18 @@
+"""What every test shares: the venv's programs first on PATH, so that `borg` is the one that the agent installs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _venv_programs_first() -> Iterator[None]:
+    before = os.environ["PATH"]
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{before}"
+    yield
+    os.environ["PATH"] = before
