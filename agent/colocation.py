@@ -6,8 +6,18 @@ from coloc.config import Config
 from coloc.model import App, Colocation, Database, DatabaseKind, Inventory
 
 
-def read_colocation(config: Config) -> Colocation:
-    """Apps that coloc.yml declares."""
+class ColocationReader:
+    """Reads the inventory again each time it is asked."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def current(self) -> Colocation:
+        """The colocation as it is now."""
+        return _declared(self._config)
+
+
+def _declared(config: Config) -> Colocation:
     apps = {}
     for name, entry in config.apps.items():
         if entry.is_declared:

@@ -82,7 +82,7 @@ def run_night(
             run or cancelled_by(stop),
             on_progress,
             time.monotonic() + config.backup.max_duration,
-            prunes=not apps,
+            whole=not apps and not hosts,
             lock_wait=lock_wait,
         )
         return night.go(names)
@@ -141,12 +141,13 @@ class _Night:
     run: Run
     on_progress: OnProgress
     end: float
-    prunes: bool
+    whole: bool
     lock_wait: int
 
     def go(self, names: Sequence[str]) -> NightResult:
         _clear(self.config)
-        self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
+        if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
+            self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
         workers = min(len(names), os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="backup-host") as pool:
             outcomes = list(pool.map(self._host, names))
@@ -155,7 +156,8 @@ class _Night:
         results = tuple(result for _, of_host in outcomes for result in of_host)
         night = NightResult(self.run_id, self.plan, results, tuple(host for host, _ in outcomes))
         stopped = self.stop.is_set()
-        self.recorder.fact("run_finished", ok=night.ok and not stopped, failed=night.failed, stopped=stopped)
+        if self.whole:
+            self.recorder.fact("run_finished", ok=night.ok and not stopped, failed=night.failed, stopped=stopped)
         _clear(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
 
@@ -172,7 +174,7 @@ class _Night:
         self.recorder.host(HostResult(name, True, why, free))
         results = self._apps(repository)
         removed = 0
-        if self.prunes and not self.stop.is_set() and any(result.ok for result in results):
+        if self.whole and not self.stop.is_set() and any(result.ok for result in results):
             removed = self._prune(repository)
         return HostResult(name, True, why, free, removed), results
 
