@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -102,6 +102,11 @@ def head(connection: sqlite3.Connection, channel: str, target: str, now: datetim
     return _row(connection, row)
 
 
+def begin(connection: sqlite3.Connection, row_id: int) -> None:
+    """Write down that a try begins, before it does: after a crash nobody knows whether it was heard."""
+    connection.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = ?", (row_id,))
+
+
 def settle(
     connection: sqlite3.Connection,
     row_id: int,
@@ -114,10 +119,36 @@ def settle(
 ) -> None:
     """Write down how a try ended: sent, refused, or waiting/blocked until `next_try_at`."""
     connection.execute(
-        "UPDATE outbox SET state = ?, attempts = attempts + 1, error = ?, remote_id = coalesce(?, remote_id), "
+        "UPDATE outbox SET state = ?, error = ?, remote_id = coalesce(?, remote_id), "
         "sent_at = CASE WHEN ? = 'sent' THEN ? ELSE sent_at END, next_try_at = coalesce(?, next_try_at) WHERE id = ?",
         (state, error[:500], remote_id, state, iso(now), iso(next_try_at) if next_try_at else None, row_id),
     )
+
+
+def name_remotely(connection: sqlite3.Connection, key: str, remote_id: str) -> None:
+    """A message that was never said under its own key was said now: later edits belong to that one."""
+    connection.execute("UPDATE outbox SET remote_id = ? WHERE key = ?", (remote_id, key))
+
+
+def foldable(connection: sqlite3.Connection, channel: str, target: str) -> list[Row]:
+    """First messages of a queue that were never tried, when the queue has trouble or is long: a digest's matter."""
+    rows = connection.execute(
+        "SELECT * FROM outbox WHERE state = 'waiting' AND kind = 'new' AND attempts = 0 AND key NOT LIKE 'digest:%' "
+        "AND channel = ? AND target = ? ORDER BY id",
+        (channel, target),
+    )
+    return [_row(connection, row) for row in rows]
+
+
+def drop(connection: sqlite3.Connection, ids: Sequence[int], *, why: str) -> None:
+    """End rows that another row tells, inside the caller's transaction, with the edits of them that still wait."""
+    for row_id in ids:
+        connection.execute("UPDATE outbox SET state = 'dropped', error = ? WHERE id = ?", (why, row_id))
+        connection.execute(
+            "UPDATE outbox SET state = 'dropped', error = ? WHERE state = 'waiting' AND kind <> 'new' AND attempts = 0 "
+            "AND about = (SELECT key FROM outbox WHERE id = ?)",
+            (why, row_id),
+        )
 
 
 def depth(connection: sqlite3.Connection) -> Mapping[str, tuple[int, datetime]]:

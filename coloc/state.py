@@ -219,6 +219,11 @@ def open_state(path: Path, *, migrations: Sequence[str] = MIGRATIONS) -> State:
     return State(connection, path)
 
 
+def connect_again(path: Path) -> State:
+    """One more connection to a state that `open_state` brought up to date, for a thread of the daemon."""
+    return State(_connect(path), path)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)
     path.chmod(0o600)

@@ -45,6 +45,7 @@ def head(state: State, target: str = "!room", now: datetime = NOW) -> outbox.Row
 def settle(state: State, row: outbox.Row | None, how: str, **values: object) -> None:
     assert row is not None
     with state.transaction() as connection:
+        outbox.begin(connection, row.id)
         outbox.settle(connection, row.id, state=how, now=NOW, **values)  # type: ignore[arg-type]
 
 
