@@ -39,7 +39,8 @@ class Memory:
         self.reader = FactReader(self.state, self.spool)
 
     def backup(self, hours: float, **values: Any) -> None:
-        self.spool.write("backup", NOW + hours * HOUR, **({"app": "blog", "host": "merle", "ok": True} | values))
+        usual: dict[str, Any] = {"app": "blog", "host": "merle", "ok": True}
+        self.spool.write("backup", NOW + hours * HOUR, **(usual | values))
 
     def take(self) -> int:
         return len(self.reader.take(NOW + 100 * HOUR))
