@@ -144,7 +144,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
 
 
 def test_every_module_of_commands_is_a_command_and_shows_its_help() -> None:
-    import agent.commands  # noqa: PLC0415
+    import agent.commands
 
     files = {path.stem for path in Path(agent.commands.__path__[0]).glob("*.py")} - {"__init__"}
     named = {module for module, _ in COMMANDS.values()}
