@@ -78,8 +78,8 @@ def claim_points(config: Config, inventory: Inventory) -> Iterator[Point]:
         if len(both) > 1 and not (app in config.apps and config.apps[app].shared_by):
             told = f"claimed by {' and '.join(both)}"
             yield Point(f"app {app}", False, told, f"keep one, or write apps: {app}: shared_by: with their shares")
-    for app, entry in sorted(config.apps.items()):
-        if app not in known and not entry.is_declared:
+    for app, said in sorted(config.apps.items()):
+        if app not in known and not said.is_declared:
             yield Point(f"apps.{app}", False, "is not installed here", "see `coloc-agent apps`, or remove it")
     shared = {app for app, entry in config.apps.items() if entry.shared_by}
     free = sorted(known - set(claims) - shared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def _points(config: Config, *, offline: bool) -> Iterator[Point]:
     yield checks.listen_point(config)
     if not offline:
         yield from _guarded("backup", lambda: _hosts(config))
+        yield from _guarded("channels", lambda: _channels(config))
 
 
 def _guarded(subject: str, points: Callable[[], Iterable[Point]]) -> Iterator[Point]:
@@ -64,11 +66,32 @@ def _guarded(subject: str, points: Callable[[], Iterable[Point]]) -> Iterator[Po
 
 def _apps(config: Config) -> Iterator[Point]:
     from agent import checks  # noqa: PLC0415 - `--help` must be quick
-    from coloc.inventory import read_inventory  # noqa: PLC0415
+    from agent.colocation import ColocationReader  # noqa: PLC0415
 
-    inventory = read_inventory(config.root)
+    inventory = ColocationReader(config).current().inventory
     yield from checks.inventory_points(inventory)
     yield from checks.claim_points(config, inventory)
+
+
+def _channels(config: Config) -> Iterator[Point]:
+    from agent.checks import Point  # noqa: PLC0415 - `--help` must be quick
+    from alerts.building import channels_of  # noqa: PLC0415
+
+    for name, channel in channels_of(config).items():
+        problems = _within(_SECONDS, channel.check)
+        if problems == []:
+            yield Point(f"channels.{name}", True, "messages can be sent")
+        for problem in problems if problems is not None else [f"no answer within {_SECONDS} s"]:
+            yield Point(f"channels.{name}", False, problem, "messages wait in the outbox until it answers")
+
+
+def _within(seconds: float, ask: Callable[[], list[str]]) -> list[str] | None:
+    """What `ask` answers, or None when it takes too long; it is left behind then, and ends with us."""
+    answers: list[list[str]] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers[0] if answers else None
 
 
 def _hosts(config: Config) -> Iterator[Point]:
