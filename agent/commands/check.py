@@ -66,9 +66,9 @@ def _guarded(subject: str, points: Callable[[], Iterable[Point]]) -> Iterator[Po
 
 def _apps(config: Config) -> Iterator[Point]:
     from agent import checks  # noqa: PLC0415 - `--help` must be quick
-    from agent.colocation import ColocationReader  # noqa: PLC0415
+    from agent.colocation import read_colocation  # noqa: PLC0415
 
-    inventory = ColocationReader(config).current().inventory
+    inventory = read_colocation(config).inventory
     yield from checks.inventory_points(inventory)
     yield from checks.claim_points(config, inventory)
 

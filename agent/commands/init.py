@@ -25,14 +25,13 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(context: Context, root: Path, output: Path | None, force: bool) -> None:
     """Write a commented coloc.yml for this server. It observes and changes nothing."""
-    from agent.colocation import ColocationReader  # noqa: PLC0415
     from agent.suggestion import suggest  # noqa: PLC0415 - `--help` must be quick
-    from coloc.config import Coloc, Config, parse_config  # noqa: PLC0415
+    from coloc.config import parse_config  # noqa: PLC0415
+    from coloc.inventory.root import Root  # noqa: PLC0415
+    from coloc.inventory.yunohost import read_inventory  # noqa: PLC0415
 
     target = output or context.config_path
-    server = _server(root.absolute())
-    here = Config(coloc=Coloc(name="coloc"), root=root.absolute())
-    text = suggest(ColocationReader(here).current().inventory, server)
+    text = suggest(read_inventory(Root(root)), _server(root.absolute()))
     parse_config(text.encode(), str(target))  # what we write is what we read
     if str(target) == "-":
         click.echo(text, nl=False)
