@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from agent import backup_store, incident_store, quota_store
 from agent.incidents import Change, Incident, Phase, Step, evaluate, forgotten
-from agent.observation import Figures, Observation
+from agent.observation import Observation
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
 from coloc.config import Config
@@ -51,9 +51,9 @@ class Evaluator:
             now,
             config,
             observation.colocation,
-            observation.app_up,
+            {app: usage.up for app, usage in observation.usage.apps.items()},
             observation.collectors,
-            observation.filesystems,
+            observation.usage.filesystems,
             tuple(backup_store.standings(connection)),
             backup_store.host_troubles(connection),
             self._first_seen(observation, now),
@@ -91,11 +91,11 @@ class Evaluator:
         known = quota_store.standings(self._state.connection)
         standing, moved = [], []
         for name, project in config.projects.items():
-            figures = observation.projects.get(name, Figures())
+            usage = observation.usage.projects.get(name)
             grace = timedelta(seconds=project.quotas.grace)
             for resource, limit in project.quotas.limits():
                 before = known.get((name, resource)) or quota_store.begin(name, resource, now)
-                after = next_standing(before, limit, figures.of(resource), grace, now)
+                after = next_standing(before, limit, usage.of(resource) if usage else None, grace, now)
                 standing.append(after)
                 if after.step is not before.step or (name, resource) not in known:
                     moved.append(after)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from agent.backup_store import BackupStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
+from collectors.usage import FilesystemUsage
 from coloc.config import Config, RuleChange
 from coloc.model import AppState, Colocation
 
@@ -27,14 +28,6 @@ class CollectorHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Filesystem:
-    """A filesystem that holds apps. `used_ratio` from 0 to 1, as an ordinary user sees it."""
-
-    mount: str
-    used_ratio: float
-
-
-@dataclass(frozen=True, slots=True)
 class Situation:
     """Everything the rules look at, at one moment."""
 
@@ -43,7 +36,7 @@ class Situation:
     colocation: Colocation
     app_up: Mapping[str, bool | None]
     collectors: tuple[CollectorHealth, ...] = ()
-    filesystems: tuple[Filesystem, ...] = ()
+    filesystems: tuple[FilesystemUsage, ...] = ()
     backups: tuple[BackupStanding, ...] = ()
     hosts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)  # reachable?, why not
     first_seen: Mapping[str, datetime] = field(default_factory=dict)  # since when each app is known

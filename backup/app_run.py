@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -48,7 +48,7 @@ class AppRun:
     clock: Callable[[], datetime]
     remaining: Callable[[], float]
     on_step: OnStep
-    before_readback: Callable[[], None] = field(default=lambda: None)
+    dump_command: Callable[[Path], list[str]] = dump_argv
     servers: Servers = field(default_factory=Servers)
 
     def save(self) -> AppSet:
@@ -73,7 +73,6 @@ class AppRun:
             sent.append(each)
             saved.append(database)
         sent.append(self._files(folder, tuple(saved)))
-        self.before_readback()
         self.on_step("readback", None)
         pattern = f"{self.coloc}.{self.plan.app.id}.{self.run}.*"
         read_back(self.repository, pattern, sent, timeout=self.remaining())
@@ -96,7 +95,7 @@ class AppRun:
         try:
             created = self.repository.create_from_command(
                 name,
-                dump_argv(folder / "spec.json"),
+                self.dump_command(folder / "spec.json"),
                 spec.member,
                 comment=self._comment(),
                 timeout=self.remaining(),

@@ -114,7 +114,8 @@ class Repository:
         """Save paths (`ROOT/./var/www/app` is kept as `var/www/app`; links are kept as links).
 
         exclude: Borg's patterns, on the whole path; always: patterns that win over them. cache_suffix: one per app, so
-        that unchanged files are not read again. What cannot be read is in `warnings` of the answer; nothing readable at all raises SourceMissing.
+        that unchanged files are not read again. What cannot be read is in `warnings` of the answer; nothing readable at
+        all raises SourceMissing.
         """
         arguments = [f"--pattern=+ {pattern}" for pattern in always] + [f"--exclude={pattern}" for pattern in exclude]
         arguments += [

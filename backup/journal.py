@@ -44,6 +44,12 @@ class Journal:
         """From now on this is the repository of the host."""
         self._ask("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?)", (host, location, repository_id))
 
+    def forget_repository(self, host: str) -> None:
+        """An admin accepts that this host has another repository from now on: nothing there is proven."""
+        with self._guard(), self._connection:
+            self._connection.execute("DELETE FROM proven WHERE host = ?", (host,))
+            self._connection.execute("DELETE FROM repositories WHERE host = ?", (host,))
+
     def remember_proven(
         self, host: str, app: str, run: str, *, at: datetime, archives: Sequence[str], original_bytes: int
     ) -> None:

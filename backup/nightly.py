@@ -59,6 +59,7 @@ def run_night(
     stop: threading.Event | None = None,
     run: Run | None = None,
     on_progress: OnProgress = _nothing,
+    lock_wait: int = 300,
     dry_run: bool = False,
 ) -> NightResult:
     """Back up, prove, prune, and write down each fact. Raises ColocError only for what concerns the whole run."""
@@ -82,7 +83,8 @@ def run_night(
             run or cancelled_by(stop),
             on_progress,
             time.monotonic() + config.backup.max_duration,
-            prunes=not apps,
+            whole=not apps and not hosts,
+            lock_wait=lock_wait,
         )
         return night.go(names)
 
@@ -103,7 +105,7 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def enter(repository: Repository, journal: Journal) -> None:
+def enter(repository: Repository, journal: Journal, *, may_make: bool = True) -> None:
     """Open the repository that we know, or make it on first use. Raises BorgError; never makes one a second time."""
     known = journal.repository_id(repository.host, repository.location)
     try:
@@ -114,6 +116,8 @@ def enter(repository: Repository, journal: Journal) -> None:
                 f"{repository.host}: the repository that we know is gone",
                 hint=f"is its disk mounted? if it is lost: coloc-agent backup --new-repository {repository.host}",
             ) from error
+        if not may_make:
+            raise
         repository.init()
         found = repository.info().id
     if known is not None and found != known:
@@ -138,11 +142,13 @@ class _Night:
     run: Run
     on_progress: OnProgress
     end: float
-    prunes: bool
+    whole: bool
+    lock_wait: int
 
     def go(self, names: Sequence[str]) -> NightResult:
         _clear(self.config)
-        self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
+        if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
+            self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
         workers = min(len(names), os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="backup-host") as pool:
             outcomes = list(pool.map(self._host, names))
@@ -151,7 +157,8 @@ class _Night:
         results = tuple(result for _, of_host in outcomes for result in of_host)
         night = NightResult(self.run_id, self.plan, results, tuple(host for host, _ in outcomes))
         stopped = self.stop.is_set()
-        self.recorder.fact("run_finished", ok=night.ok and not stopped, failed=night.failed, stopped=stopped)
+        if self.whole:
+            self.recorder.fact("run_finished", ok=night.ok and not stopped, failed=night.failed, stopped=stopped)
         _clear(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
 
@@ -160,7 +167,7 @@ class _Night:
         for failed in self.plan.failed:
             self.recorder.not_saved(failed, name)
         try:
-            repository = open_repository(self.config, name, run=self.run)
+            repository = open_repository(self.config, name, run=self.run, lock_wait=self.lock_wait)
             enter(repository, self.journal)
         except (ColocError, OSError) as error:
             return self._unreachable(name, error, free)
@@ -168,7 +175,7 @@ class _Night:
         self.recorder.host(HostResult(name, True, why, free))
         results = self._apps(repository)
         removed = 0
-        if self.prunes and not self.stop.is_set() and any(result.ok for result in results):
+        if self.whole and not self.stop.is_set() and any(result.ok for result in results):
             removed = self._prune(repository)
         return HostResult(name, True, why, free, removed), results
 

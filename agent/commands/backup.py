@@ -1,0 +1,142 @@
+"""`coloc-agent backup`: one run now, shown as it goes, with a table of what became of each app on each host."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+
+import click
+
+from agent.cli import Context
+from agent.colocation import ColocationReader
+from agent.sizes import size
+from backup.hosts import hosts_named
+from backup.journal import open_journal
+from backup.night import AppResult, NightResult, Step
+from backup.nightly import run_night, stopped_by_signals
+from coloc.facts import Spool
+
+
+@click.command(name="backup", help="Back up apps (all without a name) to the backup hosts, and read each one back.")
+@click.argument("apps", nargs=-1, metavar="[APP]…")
+@click.option("--host", "hosts", multiple=True, help="Only this backup host (may be given several times).")
+@click.option("--dry-run", is_flag=True, help="Show what would be saved, and save nothing.")
+@click.option("--nightly", is_flag=True, help="Quiet: for the timer. Failures are told, progress is not.")
+@click.option("--new-repository", metavar="HOST", help="Accept that this host has another repository than we knew.")
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    apps: Sequence[str],
+    hosts: Sequence[str],
+    dry_run: bool,
+    nightly: bool,
+    new_repository: str | None,
+) -> int:
+    """Run once. Returns 1 when anything failed."""
+    config = context.config()
+    colocation = ColocationReader(config).current()
+    journal = open_journal(config.paths.journal)
+    if new_repository:
+        hosts_named(config, [new_repository])
+        journal.forget_repository(new_repository)
+    stop = threading.Event()
+    screen = Screen(quiet=nightly or dry_run)
+    with stopped_by_signals(stop):
+        night = run_night(
+            config,
+            colocation,
+            apps=apps,
+            hosts=hosts,
+            spool=Spool(config.paths.facts),
+            journal=journal,
+            stop=stop,
+            on_progress=screen.show,
+            dry_run=dry_run,
+        )
+    journal.close()
+    screen.clear()
+    click.echo(plan_text(night) if dry_run else summary(night))
+    if stop.is_set():
+        return 130
+    return int(bool(night.plan.failed)) if dry_run else int(not night.ok)
+
+
+class Screen:
+    """Progress: one line that is rewritten on a terminal, one line per finished app elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._terminal = quiet, sys.stderr.isatty()
+        self._lock = threading.Lock()
+
+    def show(self, step: Step) -> None:
+        """One step of the run; called from several threads."""
+        if self._quiet:
+            return
+        with self._lock:
+            if step.result:
+                self._line(_outcome(step.result), end="\n")
+            elif self._terminal:
+                self._line(_moving(step), end="")
+
+    def clear(self) -> None:
+        """Leave an empty line behind."""
+        if self._terminal and not self._quiet:
+            self._line("", end="")
+
+    def _line(self, text: str, *, end: str) -> None:
+        click.echo(f"\r\x1b[K{text}{end}" if self._terminal else f"{text}{end}", err=True, nl=False)
+
+
+def _outcome(result: AppResult) -> str:
+    if result.ok:
+        told = f"{size(result.original_bytes)}, {size(result.stored_bytes)} new, {result.duration_seconds:.1f} s"
+        return f"{result.app} → {result.host}: saved and read back ({told})"
+    return f"{result.app} → {result.host}: FAILED: {result.failure}"
+
+
+def _moving(step: Step) -> str:
+    told = ""
+    if step.progress:
+        path = "".join(letter if letter.isprintable() else "?" for letter in step.progress.path)
+        told = f" {size(step.progress.done_bytes)} {path}"
+    return f"{step.app or 'all'} → {step.host}: {step.what}{told}"[:100]
+
+
+def plan_text(night: NightResult) -> str:
+    """What a run would do."""
+    hosts = ", ".join(host.host for host in night.hosts)
+    lines = [f"Simulation: nothing is saved. Hosts: {hosts}"]
+    for plan in night.plan.apps:
+        lines.append(f"\n{plan.app.id}")
+        lines += [f"  folder    {folder.path}{_really(folder.path, folder.resolved)}" for folder in plan.folders]
+        lines += [f"  settings  /{path}" for path in plan.extra_paths]
+        lines += [f"  database  {each.database.kind} {each.database.name}" for each in plan.databases]
+        lines += [f"  left out  {word}" for word in plan.excluded]
+    lines += [f"\n{each.app}: skipped, {each.why}" for each in night.plan.skipped]
+    lines += [f"\n{each.app}: CANNOT BE SAVED: {each.why}" for each in night.plan.failed]
+    return "\n".join(lines)
+
+
+def _really(path: str, resolved: str) -> str:
+    return "" if path == resolved else f" (really {resolved})"
+
+
+def summary(night: NightResult) -> str:
+    """The table of apps and hosts, then each failure in a sentence."""
+    hosts = [host.host for host in night.hosts]
+    cells = {
+        (result.app, result.host): size(result.original_bytes) if result.ok else "FAILED" for result in night.results
+    }
+    names = sorted({result.app for result in night.results} | {each.app for each in night.plan.failed})
+    failed = {each.app for each in night.plan.failed}
+    rows = [["app", *hosts]]
+    rows += [[app, *("FAILED" if app in failed else cells.get((app, host), "-") for host in hosts)] for app in names]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    sentences = [each.why for each in night.plan.failed] + [each.failure for each in night.results if each.failure]
+    sentences += [host.why for host in night.hosts if host.why] + list(night.problems)
+    lines += [f"! {sentence}" for sentence in dict.fromkeys(sentences)]
+    lines += [f"({each.app} skipped: {each.why})" for each in night.plan.skipped]
+    return "\n".join(lines)

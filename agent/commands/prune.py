@@ -1,0 +1,61 @@
+"""`coloc-agent prune`: shows which sets stay and why, and removes the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import click
+
+from agent.cli import Context
+from agent.colocation import ColocationReader
+from backup.hosts import hosts_named, open_repository
+from backup.journal import open_journal
+from backup.nightly import enter
+from backup.prune import Pruning, prune_host
+from backup.run_lock import run_lock
+from coloc.errors import ColocError
+from coloc.facts import Spool
+from coloc.times import for_people, now_utc
+
+
+@click.command(name="prune", help="Remove archives that retention no longer keeps; shows why each one stays or goes.")
+@click.option("--host", "hosts", multiple=True, help="Only this backup host.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, remove nothing.")
+@click.pass_obj
+def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
+    """Each host by itself. Returns 1 when one failed."""
+    config = context.config()
+    apps = ColocationReader(config).current().inventory.apps
+    journal = open_journal(config.paths.journal)
+    spool, failures = Spool(config.paths.facts), 0
+    with run_lock(config.paths.journal, "prune", now_utc()):
+        for name in hosts_named(config, hosts):
+            removed, failure = 0, ""
+            try:
+                repository = open_repository(config, name)
+                enter(repository, journal, may_make=False)
+                pruning = prune_host(config, repository, journal, apps=apps, now=now_utc(), dry_run=dry_run)
+                click.echo(plan_text(pruning, config.zone))
+                removed = len(pruning.removed)
+            except ColocError as error:
+                failures += 1
+                failure = error.sentence()
+                click.echo(f"! {failure}", err=True)
+            if not dry_run:
+                spool.write("prune", now_utc(), host=name, ok=not failure, removed=removed, failure=failure)
+    journal.close()
+    return int(failures > 0)
+
+
+def plan_text(pruning: Pruning, zone: ZoneInfo) -> str:
+    """One line a set, then what it comes to."""
+    lines = []
+    for verdict in pruning.verdicts:
+        word = "keep  " if verdict.keep else "REMOVE"
+        lines.append(
+            f"{pruning.host}  {word}  {verdict.set.app}  {for_people(verdict.set.at, zone)}  ({verdict.reason})"
+        )
+    gone = len(pruning.removed)
+    done = "removed" if pruning.done else "would be removed (simulation)"
+    return "\n".join([*lines, f"{pruning.host}: {gone} archive{'s' * (gone != 1)} {done}"])

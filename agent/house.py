@@ -1,0 +1,174 @@
+"""The running parts for one configuration: the apps, the sampler, the delivery of messages and the web server.
+
+The daemon asks it to look, gives it what was decided, and replaces it as a whole when coloc.yml changes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from typing import Protocol
+
+from alerts.building import channels_of
+from alerts.delivery import Delivery
+from prometheus_client.metrics_core import Metric
+
+from agent.colocation import ColocationReader
+from agent.incidents import Change, Incident
+from agent.observation import Observation
+from agent.page.page import render
+from agent.page.words import language_of
+from agent.quotas import Standing
+from agent.rules import CollectorHealth
+from agent.scrape import scrape_routes
+from agent.snapshot import open_by_severity, snapshot
+from agent.status import Status, to_json
+from agent.telling import Teller
+from agent.web import Request, Response, Route, Web
+from agent.wiring import blind_spots, collectors_of
+from collectors.agent_facts import (
+    BackupFact,
+    QuotaFact,
+    backup_families,
+    incident_families,
+    name_families,
+    quota_families,
+)
+from collectors.sampler import Sampler
+from collectors.usage import UsageWindow
+from coloc.config import Config
+from coloc.state import State
+
+logger = logging.getLogger(__name__)
+_HTML = "text/html; charset=utf-8"
+_JSON = "application/json"
+_NOTHING_YET = Response(b"not ready yet\n", headers={"Retry-After": "1"})
+_STUCK_SECONDS = 45.0  # below WatchdogSec: a part that did not move for so long is stuck
+
+
+class HasMoved(Protocol):
+    """A part that says when it last moved, on the monotonic clock."""
+
+    moved_at: float | None
+
+
+class House:
+    """All parts at work."""
+
+    def __init__(self, config: Config, state: State, now: datetime) -> None:
+        self.config, self._state, self._started_at = config, state, now
+        self._version = version("coloc-agent")
+        self._reader = ColocationReader(config)
+        self._reader.read(now)
+        self._collectors = collectors_of(config)
+        self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
+        self._window = UsageWindow()
+        self._teller = Teller(config)
+        self._delivery = Delivery(state.path, channels_of(config))
+        self._status: Status | None = None
+        self._web: Web | None = None
+
+    def start(self) -> None:
+        """Begin to look, to send and to answer. Raises ColocError when the address is taken."""
+        self._web = Web(self.config.listen.host, self.config.listen.port, self._routes())
+        self._sampler.start()
+        self._delivery.start()
+        self._web.start()
+
+    def stop(self) -> None:
+        """End every part within a few seconds."""
+        if self._web is not None:
+            self._web.stop()
+            self._web = None
+        self._delivery.stop()
+        self._sampler.stop()
+
+    def tell(self, connection: sqlite3.Connection, incident: Incident, change: Change, now: datetime) -> Incident:
+        """Write what this change makes us say into the outbox, in the caller's transaction."""
+        return self._teller.tell(connection, incident, change, now)
+
+    def look(self, now: datetime) -> Observation:
+        """What the collectors found last, and the apps as they are now."""
+        if self._reader.read(now):
+            self._sampler.wake()
+        standings = self._sampler.standings()
+        colocation = self._reader.current()
+        health = tuple(CollectorHealth(item.name, item.failing_since, item.error) for item in standings)
+        usage = self._window.update(standings, colocation, time.monotonic())
+        return Observation(colocation, usage, health, blind_spots(self._collectors))
+
+    def publish(self, observation: Observation, standings: Sequence[Standing], now: datetime) -> None:
+        """Make the page, the API and the agent's own metrics show this moment."""
+        self._delivery.wake()
+        status = snapshot(
+            self.config,
+            self._state.connection,
+            observation,
+            standings,
+            now,
+            version=self._version,
+            started_at=self._started_at,
+        )
+        self._sampler.put("house", self._families(observation, status))
+        self._status = status
+
+    def alive(self, clock: float) -> bool:
+        """True when sampler and delivery have both moved lately; the daemon feeds the watchdog only then."""
+        return all(clock - (part.moved_at or clock) < _STUCK_SECONDS for part in (self._sampler, self._delivery))
+
+    def _families(self, observation: Observation, status: Status) -> list[Metric]:
+        colocation, name = observation.colocation, self.config.coloc
+        backups = [
+            BackupFact(
+                item.app,
+                colocation.project_of(item.app),
+                item.host,
+                item.last_success_at,
+                item.last_proven_at,
+                item.archive_bytes,
+            )
+            for item in status.backups
+        ]
+        quotas = [
+            QuotaFact(project.name, item.resource, item.soft, item.hard, item.used)
+            for project in status.projects
+            for item in project.quotas
+        ]
+        return [
+            *name_families(colocation, coloc=name.name, kind=name.kind, version=self._version),
+            *backup_families(backups),
+            *quota_families(quotas),
+            *incident_families(open_by_severity(status.incidents)),
+        ]
+
+    def _routes(self) -> dict[str, Route]:
+        return {
+            **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
+            "/": self._page,
+            "/api/v1/status": self._api,
+        }
+
+    def _page(self, request: Request) -> Response:
+        if self._status is None:
+            return _NOTHING_YET
+        language = language_of(request.headers.get("Accept-Language", ""), self.config.coloc.language)
+        headers = {
+            "Vary": "Accept-Language",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        }
+        return Response(render(self._status, language).encode(), _HTML, headers=headers)
+
+    def _api(self, _: Request) -> Response:
+        if self._status is None:
+            return _NOTHING_YET
+        return Response(json.dumps(to_json(self._status), ensure_ascii=False).encode(), _JSON)
+
+
+def build_house(config: Config, state: State, now: datetime) -> House:
+    """The parts for a configuration, not yet started. Raises ColocError when the apps or a secret cannot be read."""
+    return House(config, state, now)

@@ -1,0 +1,149 @@
+"""Makes a Status out of what is remembered and what was seen: the one picture that page, command line and API share."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from agent import backup_store, incident_store
+from agent.observation import Observation
+from agent.quotas import Standing, would_do
+from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from agent.telling import title
+from collectors.usage import AppUsage, ProjectUsage
+from coloc import outbox
+from coloc.config import Config
+from coloc.model import App
+
+_INCIDENTS = 50
+
+
+def snapshot(
+    config: Config,
+    connection: sqlite3.Connection,
+    observation: Observation,
+    standings: Sequence[Standing],
+    now: datetime,
+    *,
+    version: str,
+    started_at: datetime,
+) -> Status:
+    """The picture at `now`."""
+    colocation = observation.colocation
+    quotas: dict[str, list[Standing]] = {}
+    for standing in standings:
+        quotas.setdefault(standing.project, []).append(standing)
+    return Status(
+        coloc=config.coloc.name,
+        kind=config.coloc.kind,
+        stage=config.stage,
+        version=version,
+        timezone=config.coloc.timezone,
+        at=now,
+        started_at=started_at,
+        projects=tuple(_project(name, config, observation, quotas.get(name, [])) for name in config.projects),
+        apps=tuple(
+            _app(app, colocation.project_of(app_id), observation.usage.apps.get(app_id))
+            for app_id, app in sorted(colocation.inventory.apps.items())
+        ),
+        hosts=tuple(sorted(config.backup.hosts)),
+        backups=tuple(_backups(config, connection)),
+        incidents=_incidents(config, connection),
+        collectors={
+            item.name: item.error or ("failing" if item.failing_since else "") for item in observation.collectors
+        },
+        outbox={channel: waiting for channel, (waiting, _) in outbox.depth(connection).items()},
+        blind_spots=observation.blind_spots,
+    )
+
+
+def _app(app: App, project: str, usage: AppUsage | None) -> AppStatus:
+    usage = usage or AppUsage(app.id, project)
+    return AppStatus(
+        id=app.id,
+        label=app.label,
+        project=project,
+        state=str(app.state),
+        url=f"{app.domain}{app.path or '/'}" if app.domain else "",
+        version=app.version or "",
+        up=usage.up,
+        cpu_cores=usage.cpu_cores,
+        memory_bytes=usage.memory_bytes,
+        disk_bytes=usage.disk_bytes,
+        database_bytes=usage.database_bytes,
+        problems=app.problems,
+    )
+
+
+def _project(name: str, config: Config, observation: Observation, standings: Sequence[Standing]) -> ProjectStatus:
+    project, usage = config.projects[name], observation.usage.projects.get(name) or ProjectUsage(name)
+    limits = dict(project.quotas.limits())
+    return ProjectStatus(
+        name=name,
+        title=project.title or name,
+        kind=project.kind,
+        apps=tuple(app.id for app in observation.colocation.apps_of(name)),
+        adminsys=project.adminsys,
+        cpu_cores=usage.cpu_cores,
+        memory_bytes=usage.memory_bytes,
+        disk_bytes=usage.disk_bytes,
+        database_bytes=usage.database_bytes,
+        quotas=tuple(
+            QuotaStatus(
+                resource=item.resource,
+                used=item.used,
+                soft=limits[item.resource].soft,
+                hard=limits[item.resource].hard,
+                step=str(item.step),
+                since=item.since,
+                would_do=would_do(item),
+                would_have_acted=item.would_have_acted,
+            )
+            for item in standings
+            if item.resource in limits
+        ),
+    )
+
+
+def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatus]:
+    return [
+        BackupStatus(
+            app=item.app,
+            host=item.host,
+            last_try_at=item.last_try_at,
+            ok=item.last_try_ok,
+            failure=item.failure,
+            last_success_at=item.last_success_at,
+            last_proven_at=item.last_proven_at,
+            archive=item.archive,
+            archive_bytes=item.archive_bytes,
+        )
+        for item in backup_store.standings(connection)
+        if item.host in config.backup.hosts
+    ]
+
+
+def _incidents(config: Config, connection: sqlite3.Connection) -> tuple[IncidentStatus, ...]:
+    return tuple(
+        IncidentStatus(
+            id=incident.id,
+            severity=str(incident.severity),
+            phase=str(incident.phase),
+            title=title(incident, config.coloc.language, config),
+            fired_at=incident.fired_at,
+            resolved_at=incident.resolved_at,
+            acked_by=incident.acked_by,
+            silenced_until=incident.silenced_until,
+        )
+        for incident in incident_store.latest(connection, _INCIDENTS)
+    )
+
+
+def open_by_severity(incidents: Sequence[IncidentStatus]) -> Mapping[str, int]:
+    """How many incidents are open, for every severity, also those with none."""
+    counts = dict.fromkeys(("info", "warning", "critical"), 0)
+    for incident in incidents:
+        if incident.resolved_at is None:
+            counts[incident.severity] += 1
+    return counts

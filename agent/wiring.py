@@ -1,0 +1,36 @@
+"""What the house is made of: the explicit list of collectors, for one configuration. A new one is one line here."""
+
+from __future__ import annotations
+
+from collectors.databases import DatabasesCollector
+from collectors.disk import DiskCollector
+from collectors.filesystems import FilesystemsCollector
+from collectors.guard import Collector
+from collectors.machine import MachineCollector
+from collectors.ownership import user_ids_below
+from collectors.processes import ProcessesCollector
+from collectors.services import ServicesCollector
+from coloc.config import Config
+
+
+def collectors_of(config: Config) -> list[Collector]:
+    """Every collector, with the rhythm that coloc.yml gives it."""
+    rhythm, root = config.sampling, config.root
+    return [
+        MachineCollector(interval_seconds=rhythm.every),
+        ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
+        ServicesCollector(interval_seconds=rhythm.every),
+        FilesystemsCollector(root, interval_seconds=rhythm.every),
+        DiskCollector(root, interval_seconds=rhythm.disk_every),
+        DatabasesCollector(root, interval_seconds=rhythm.databases_every),
+    ]
+
+
+def blind_spots(collectors: list[Collector]) -> tuple[str, ...]:
+    """What our rights do not let the collectors see, in a sentence each."""
+    spots: list[str] = []
+    for collector in collectors:
+        limits = getattr(collector, "limits", None)
+        if limits is not None:
+            spots += limits()
+    return tuple(dict.fromkeys(spots))
