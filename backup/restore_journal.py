@@ -109,7 +109,10 @@ def _read(path: Path) -> RestoreJournal:
         if data["id"] != path.stem or not all(isinstance(step["kind"], str) for step in steps):
             raise ValueError("not a journal of ours")
         words = [str(data[name]) for name in ("id", "app", "host", "run", "began_at", "state")]
-        return RestoreJournal(path, *words, units=[str(unit) for unit in data["units"]], steps=steps)
+        id_, app, host, run, began_at, state = words
+        journal = RestoreJournal(path, id_, app, host, run, began_at, state)
+        journal.units, journal.steps = [str(unit) for unit in data["units"]], steps
+        return journal
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(
             f"{path} cannot be read: {error}", hint="look at it by hand: it says what a restore did"
