@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
 from collectors.filesystems import FilesystemsCollector
@@ -11,6 +14,9 @@ from collectors.ownership import user_ids_below
 from collectors.processes import ProcessesCollector
 from collectors.services import ServicesCollector
 from coloc.config import Config
+from coloc.databases.servers import Servers
+from coloc.databases.sizes import Sizes, size_readers
+from coloc.model import DatabaseKind
 
 
 def collectors_of(config: Config) -> list[Collector]:
@@ -22,8 +28,13 @@ def collectors_of(config: Config) -> list[Collector]:
         ServicesCollector(interval_seconds=rhythm.every),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
-        DatabasesCollector(root, interval_seconds=rhythm.databases_every),
+        DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),
     ]
+
+
+def _sizes(root: Path) -> Mapping[DatabaseKind, Sizes]:
+    """Who tells the sizes. The servers of this machine know nothing of the apps of another tree."""
+    return size_readers(Servers()) if root == Path("/") else {}
 
 
 def blind_spots(collectors: list[Collector]) -> tuple[str, ...]:

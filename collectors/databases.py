@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -13,14 +13,12 @@ from prometheus_client.metrics_core import Metric
 from collectors.labels import clean, fold
 from collectors.paths import below
 from collectors.shares import project_label, project_sums
+from coloc.databases.sizes import Sizes
 from coloc.errors import ColocError
 from coloc.model import App, Colocation, Database, DatabaseKind
 
 _MOST_PER_APP = 20
 _BESIDE_SQLITE = ("-wal", "-journal")
-
-# The sizes of the databases that a server knows; those that it does not know are left out. Raises ColocError.
-Sizes = Callable[[Iterable[Database]], Mapping[Database, int]]
 
 
 class DatabasesCollector:

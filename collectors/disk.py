@@ -57,8 +57,7 @@ class DiskCollector:
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:
         """Walk; apps that the budget leaves out keep their last measure and are first next time."""
-        with suppress(OSError):  # only this thread becomes nicer
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        _be_nice()
         folders = folders_by_app(colocation, self._root)
         self._measures = {app: measure for app, measure in self._measures.items() if app in folders}
         end = time.monotonic() + self._budget
@@ -75,7 +74,7 @@ class DiskCollector:
 
     def limits(self) -> tuple[str, ...]:
         """What cannot be measured from here."""
-        refused = sorted(app for app, measure in self._measures.items() if measure.unreadable)
+        refused = sorted(app for app, measure in list(self._measures.items()) if measure.unreadable)
         if not refused:
             return ()
         return (f"folders of {', '.join(refused[:10])} cannot be read, so their disk use is unknown: run as root",)
@@ -87,11 +86,28 @@ def folders_by_app(colocation: Colocation, root: Path) -> dict[str, tuple[Path, 
     found: dict[str, tuple[Path, ...]] = {}
     for app_id, app in sorted(colocation.inventory.apps.items()):
         folders = dict.fromkeys(below(root, folder) for folder in app.folders)
-        own = tuple(folder for folder in folders if folder not in taken and folder.is_dir())
+        own = tuple(folder for folder in folders if folder not in taken and _may_be_there(folder))
         taken.update(own)
         if own:
             found[app_id] = own
     return found
+
+
+def _be_nice() -> None:
+    """Give this thread the lowest priority; the program's main thread is not ours to slow down."""
+    if threading.current_thread() is not threading.main_thread():
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+
+
+def _may_be_there(folder: Path) -> bool:
+    """False when it is not; a folder that we are refused stays, so that the walk counts it as such."""
+    try:
+        return stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 class Walk:

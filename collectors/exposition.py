@@ -58,7 +58,7 @@ def encode(collector: str, families: Sequence[Metric]) -> Piece:
         text.append(f"# HELP {name} {documentation}\n# TYPE {name} {kind}\n{lines}")
         documentation = documentation.replace('"', r"\"")
         openmetrics.append(f"# HELP {family.name} {documentation}\n# TYPE {family.name} {family.type}\n{lines}")
-    return Piece(collector, "".join(text).encode(), "".join(openmetrics).encode())
+    return Piece(collector, "".join(text).encode(errors="replace"), "".join(openmetrics).encode(errors="replace"))
 
 
 def _line(sample: Sample) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -49,7 +50,10 @@ class FilesystemsCollector:
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Ask each filesystem once."""
-        found = {mount: self._statvfs(folder) for mount, folder in sorted(self._places(colocation).items())}
+        found = {}
+        for mount, folder in sorted(self._places(colocation).items()):
+            with suppress(OSError):
+                found[mount] = self._statvfs(folder)
         for name, what, value_of in _FAMILIES:
             family = GaugeMetricFamily(f"coloc_filesystem_{name}", what, labels=["mount"])
             for mount, figures in found.items():
@@ -64,11 +68,15 @@ class FilesystemsCollector:
         folders = [self._root]
         for app in colocation.inventory.apps.values():
             folders += [below(self._root, folder) for folder in app.folders]
-        return {self._mount_of(folder): folder for folder in reversed(folders) if folder.is_dir()}
+        found = {}
+        for folder in reversed(folders):
+            with suppress(OSError):  # not there, refused, or a dead network filesystem: the others count
+                found[self._mount_of(folder)] = folder
+        return found
 
     def _mount_of(self, folder: Path) -> str:
         """The mount point above a folder, named as the server sees it."""
-        here = folder.resolve()
+        here = folder.resolve(strict=True)
         device = here.stat().st_dev
         while here != here.parent and here.parent.stat().st_dev == device:
             here = here.parent

@@ -83,7 +83,7 @@ class ProcessTable:
     def look(self) -> Look:
         """Look at everybody once."""
         pids = self._files.pids()
-        self.unreadable, self.hidden = 0, _EVERYBODY not in pids
+        self.unreadable = 0
         self._kernel.intersection_update(pids)
         swapping = parse_meminfo(self._machine.read("meminfo")).swapped
         stayed: list[tuple[Used, Used]] = []
@@ -100,6 +100,7 @@ class ProcessTable:
                 fresh = self._meet(pid)
                 if fresh is not None:
                     born.append(fresh.used)
+        self.hidden = _EVERYBODY not in self._followed
         now = self._clock()
         ticks = (now - self._last_look) * self._ticks if self._last_look is not None else 0.0
         self._last_look = now

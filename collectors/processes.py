@@ -70,7 +70,7 @@ class ProcessesCollector:
         found = []
         if self._table.hidden:
             found.append("processes of other users are hidden: run as root, or give the agent CAP_SYS_PTRACE")
-        if self._table.unreadable:
+        elif self._table.unreadable:
             found.append(f"{self._table.unreadable} processes cannot be read and are counted nowhere")
         unseen = sorted((self._colocation.inventory.apps.keys() if self._colocation else set()) - self._owned.visible)
         if unseen:

@@ -7,7 +7,7 @@ from email.message import Message
 from http import HTTPStatus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.core import GaugeMetricFamily
 
@@ -72,6 +72,7 @@ def test_health_and_readiness_differ() -> None:
     assert routes["/-/ready"](Request("/-/ready", {}, Message())).status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_no_header_makes_it_fail(header: str) -> None:
     wants_openmetrics(header)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.cpu_ledger import CpuLedger, Look, Used
@@ -98,6 +98,7 @@ def test_what_was_charged_too_early_is_held_back_from_the_rest() -> None:
 TICKS = st.integers(0, 300)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(TICKS, TICKS, TICKS, TICKS, st.booleans(), st.sampled_from(["blog", "wiki", None])), max_size=25)
 )

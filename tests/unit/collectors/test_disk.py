@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 from collectors.disk import DiskCollector, Walk
+from collectors.filesystems import FilesystemsCollector
 from collectors.paths import below
 from coloc.model import App, Colocation
 from tests.fakes.colocations import colocation, figures
@@ -86,6 +88,22 @@ def test_a_refused_folder_makes_the_sums_absent_rather_than_too_small(tmp_path: 
     assert any("blog" in sentence for sentence in collector.limits())
 
 
+def test_as_another_user_it_says_what_it_is_refused(tmp_path: Path) -> None:
+    apps = server(tmp_path, App("blog", "b", "B", install_dir="/www/blog"))
+    collector, filesystems = DiskCollector(tmp_path), FilesystemsCollector(tmp_path / "www")
+    (tmp_path / "www").chmod(0o700)
+    assert os.geteuid() == 0, "run it as root: it plays another user"
+    os.seteuid(65534)
+    try:
+        seen = figures(collector.collect(apps, NOW))
+        assert figures(filesystems.collect(apps, NOW)) == {}
+    finally:
+        os.seteuid(0)
+    assert seen["coloc_disk_unreadable_folders"] == 1
+    assert not [name for name in seen if "blog" in name]
+    assert collector.limits() == ("folders of blog cannot be read, so their disk use is unknown: run as root",)
+
+
 class RefusedWalk(Walk):
     """Root is refused nothing, so that a test has to play it."""
 
@@ -137,10 +155,16 @@ def test_a_walk_ends_when_its_time_is_over(tmp_path: Path) -> None:
 
 
 def test_only_the_walking_thread_becomes_nicer(tmp_path: Path) -> None:
-    import threading
+    def priority() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    walking = threading.Thread(target=lambda: list(DiskCollector(tmp_path).collect(colocation(), NOW)))
+    def walk() -> None:
+        list(DiskCollector(tmp_path).collect(colocation(), NOW))
+        found.append(priority())
+
+    before, found = priority(), list[int]()
+    walking = threading.Thread(target=walk)
     walking.start()
     walking.join()
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+    walk()
+    assert found == [19, before]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, UnknownMetricFamily
 from prometheus_client.exposition import generate_latest as text_of
@@ -72,6 +72,7 @@ VALUES = st.one_of(st.floats(), st.integers(-(2**53), 2**53))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
+@settings(deadline=None)
 @given(TEXTS, st.lists(st.tuples(TEXTS, TEXTS, VALUES), min_size=1, max_size=5))
 def test_it_says_the_same_as_prometheus_client(documentation: str, rows: list[tuple[str, str, float]]) -> None:
     families: list[Metric] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.machine import parse_cpu, parse_loadavg, parse_meminfo, parse_pressure
@@ -58,6 +58,7 @@ def test_the_machine_s_files() -> None:
     assert parse_pressure(captured("linux-6.18.44-pressure-io")) == {"some": 69912534, "full": 65449570}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_no_input_makes_a_parser_raise(data: bytes) -> None:
     parse_stat(data)
@@ -77,6 +78,7 @@ KEYS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(KEYS, st.lists(WORD, max_size=25)), max_size=5))
 def test_nearly_right_input_neither(lines: list[tuple[bytes, list[bytes]]]) -> None:
     data = b"\n".join(key + b" ".join(words) for key, words in lines)
@@ -86,6 +88,7 @@ def test_nearly_right_input_neither(lines: list[tuple[bytes, list[bytes]]]) -> N
     parse_passwd(data.replace(b" ", b":"))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=15), st.integers(0, 2**63), st.integers(0, 2**63))
 def test_any_name_leaves_the_figures_alone(name: str, user: int, start: int) -> None:
     text = f"7 ({name}) S 3 0 0 0 0 0 0 0 0 0 {user} 2 3 4 20 0 5 0 {start} 0"
