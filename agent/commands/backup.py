@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from agent.cli import Context
-from agent.colocation import ColocationReader
+from agent.colocation import read_colocation
 from agent.sizes import size
 from backup.hosts import hosts_named
 from backup.journal import open_journal
@@ -36,7 +36,7 @@ def command(
 ) -> int:
     """Run once. Returns 1 when anything failed."""
     config = context.config()
-    colocation = ColocationReader(config).current()
+    colocation = read_colocation(config)
     journal = open_journal(config.paths.journal)
     if new_repository:
         hosts_named(config, [new_repository])
