@@ -26,7 +26,7 @@ class ConsoleChannel:
         line = " | ".join(part for part in row.message.text.splitlines() if part)
         stream = self._stream or sys.stdout
         try:
-            stream.write(f"{mark} {_harmless(line, stream.encoding or 'utf-8')}\n")
+            stream.write(_harmless(f"{mark} {line}", stream.encoding or "utf-8") + "\n")
             stream.flush()
         except (OSError, ValueError) as error:
             return Retry(f"the output cannot be written: {error}")

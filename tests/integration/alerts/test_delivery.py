@@ -149,7 +149,7 @@ def test_a_jump_of_the_wall_clock_neither_stalls_nor_storms(
     until(lambda: channel.rows)
     began, shift[0] = time.monotonic(), timedelta(days=days)
     done(state)
-    assert 0.3 < time.monotonic() - began < 5
+    assert 0.3 < time.monotonic() - began < 8
     assert len(channel.rows) == 2
 
 

@@ -20,7 +20,8 @@ from tests.fakes.synapse import Synapse
 from tests.fakes.waiting import until
 
 _ROOT = Path(__file__).parents[3]
-_KILLS = 8
+_KILLS = 6
+_PATIENCE = 60.0  # a busy machine is slow, not wrong
 
 
 @contextmanager
@@ -74,13 +75,13 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_said_twice(
         with delivering(state, synapse, room):
             # Into the middle of the work: after some rows, then a moment that nobody chose.
             some = chance.randint(0, 8)
-            until(lambda: waiting(state) <= max(0, before - some), what="some rows to be sent")  # noqa: B023
+            until(lambda: waiting(state) <= max(0, before - some), seconds=_PATIENCE)  # noqa: B023
             time.sleep(chance.random() * 0.05)
         if waiting(state) > 1:  # no digest here: let the rest go out before the next turn
             with delivering(state, synapse, room):
-                until(lambda: waiting(state) == 0, what="the outbox to be empty")
+                until(lambda: waiting(state) == 0, seconds=_PATIENCE, what="the outbox to be empty")
     with delivering(state, synapse, room):
-        until(lambda: waiting(state) == 0, what="the outbox to be empty")
+        until(lambda: waiting(state) == 0, seconds=_PATIENCE, what="the outbox to be empty")
     assert sorted(room.messages()) == sorted(expected)
     state.close()
 
@@ -94,27 +95,24 @@ def test_a_digest_is_said_once_however_often_delivery_is_killed(tmp_path: Path, 
         with delivering(state, synapse, room):
             time.sleep(chance.random() * 0.1)
     with delivering(state, synapse, room):
-        until(lambda: waiting(state) == 0, what="the outbox to be empty")
+        until(lambda: waiting(state) == 0, seconds=_PATIENCE, what="the outbox to be empty")
     told = "\n".join(room.messages())
     assert len(room.messages()) == 1
     assert all(told.count(f"panne {number}\n") + told.endswith(f"panne {number}") == 1 for number in range(30))
     state.close()
 
 
-def test_a_homeserver_that_is_killed_and_comes_back_gets_each_message_once(tmp_path: Path) -> None:
-    server = Synapse(tmp_path / "synapse")
-    server.start()
-    try:
-        room, state = Room(server), open_state(tmp_path / "state.db")
-        state.put("room", room.id)
-        for number in range(7):
-            add(state, f"i{number}", f"panne {number}")
-        with delivering(state, server, room):
-            until(lambda: waiting(state) <= 4, what="some rows to be sent")
-            server.kill()
-            server.start()
-            until(lambda: waiting(state) == 0, seconds=30, what="the outbox to be empty")
-        assert room.messages() == [f"panne {number}" for number in range(7)]
-        state.close()
-    finally:
-        server.stop()
+def test_a_homeserver_that_is_killed_and_comes_back_gets_each_message_once(
+    tmp_path: Path, synapse: Synapse, room: Room
+) -> None:
+    state = open_state(tmp_path / "state.db")
+    state.put("room", room.id)
+    for number in range(7):
+        add(state, f"i{number}", f"panne {number}")
+    with delivering(state, synapse, room):
+        until(lambda: waiting(state) <= 4, seconds=_PATIENCE, what="some rows to be sent")
+        synapse.kill()
+        synapse.start()
+        until(lambda: waiting(state) == 0, seconds=_PATIENCE, what="the outbox to be empty")
+    assert room.messages() == [f"panne {number}" for number in range(7)]
+    state.close()
