@@ -31,6 +31,7 @@ from backup.run_lock import run_lock
 from backup.tree import Tree
 from coloc.command import Run, cancelled_by
 from coloc.config import Config
+from coloc.databases.servers import servers_from
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
 from coloc.model import Colocation
@@ -220,6 +221,7 @@ class _Night:
             self.clock,
             lambda: seconds_until(self.end),
             lambda what, progress: self.on_progress(Step(host, app, what, progress)),
+            servers=servers_from(self.config.database_servers.model_dump()),
         )
         host_is_down = False
         try:
