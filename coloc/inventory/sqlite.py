@@ -1,4 +1,4 @@
-"""Finds SQLite databases in an app's folders: by their endings, then by their first bytes. Follows no links."""
+"""Finds SQLite databases in an app's folders: by ending, then by first bytes. Bounded, never follows a link."""
 
 from __future__ import annotations
 

@@ -77,6 +77,14 @@ def test_the_file_and_what_sqlite_lays_beside_it_are_for_their_owner_alone(path:
     assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
 
 
+def test_a_file_that_others_could_read_is_closed_to_them(path: Path) -> None:
+    with closing(open_state(path)):
+        pass
+    path.chmod(0o644)
+    with closing(open_state(path)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_a_word_is_remembered_after_closing(path: Path) -> None:
     with closing(open_state(path)) as state:
         state.put("word", "one")
