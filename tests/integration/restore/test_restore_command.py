@@ -21,7 +21,6 @@ def call(house: House, *words: str) -> object:
 
 def test_the_command_from_plan_to_undo(house: House, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     before = house.files()
-    house.back_up()
     (house.app_folder / "index.php").write_text("changed")
     changed = house.files()
     assert call(house, "blog", "--dry-run") == 0
@@ -48,7 +47,6 @@ def test_the_command_from_plan_to_undo(house: House, capsys: pytest.CaptureFixtu
 
 
 def test_each_failure_is_one_sentence_with_what_to_do(house: House) -> None:
-    house.back_up()
     for words, expected in (
         (("nothing", "--yes"), "there is no app 'nothing'"),
         (("blog", "--archive", "x", "--yes"), "there is no archive 'x'"),
@@ -67,6 +65,7 @@ def test_each_failure_is_one_sentence_with_what_to_do(house: House) -> None:
     with pytest.raises(ColocError, match="passphrase does not open"):
         call(house, "blog", "--yes")
     (house.folder / "passphrase").write_text("secret-words")
-    (house.folder / "repository").rename(house.folder / "moved")
+    config = house.folder / "coloc.yml"
+    config.write_text(config.read_text().replace("/repository", "/moved"))
     with pytest.raises(ColocError, match="no repository there"):
         call(house, "blog", "--yes")
