@@ -12,7 +12,7 @@ from coloc.databases.servers import Servers
 from tests.fakes.mariadb import mariadb_server
 from tests.fakes.postgresql import postgresql_server
 from tests.fakes.systemctl import Units
-from tests.integration.restore.house import House, build
+from tests.integration.restore.house import House, build, copy_of
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +29,20 @@ def servers() -> Iterator[Servers]:
         )
 
 
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> House:
+    """An app with everything, backed up once by a real run."""
+    folder = tmp_path_factory.mktemp("saved")
+    built = build(folder, servers, Units(folder / "bin"))
+    built.back_up()
+    return built
+
+
 @pytest.fixture
-def house(tmp_path: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    """An app with everything, its unit running."""
+def house(tmp_path: Path, saved: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """The saved app once more, its unit running."""
     units = Units(tmp_path / "bin")
     monkeypatch.setenv("PATH", f"{units.folder}:{os.environ['PATH']}")
-    built = build(tmp_path, servers, units)
-    yield built
-    built.drop_databases()
+    copy = copy_of(saved, tmp_path, units)
+    yield copy
+    copy.drop_databases()

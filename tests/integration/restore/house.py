@@ -191,16 +191,32 @@ def _or_error(servers: Servers, sql: str) -> list[list[str]]:
         return [[str(error)]]
 
 
+def copy_of(saved: House, folder: Path, units: Units) -> House:
+    """The same server again in another folder, with the archives of the first; the repository stays where it is."""
+    for name in ("root", "journal", "passphrase"):
+        subprocess.run(["cp", "-a", str(saved.folder / name), str(folder / name)], check=True)
+    house = _describe(folder, saved.folder / "repository", saved.servers, units)
+    _fill_databases(house)
+    return house
+
+
 def build(folder: Path, servers: Servers, units: Units) -> House:
     """A server with one app that has everything."""
+    (folder / "passphrase").write_text("secret-words")
+    (folder / "passphrase").chmod(0o600)
+    house = _describe(folder, folder / "repository", servers, units)
+    _fill_files(house)
+    _fill_databases(house)
+    return house
+
+
+def _describe(folder: Path, repository: Path, servers: Servers, units: Units) -> House:
     passphrase = folder / "passphrase"
-    passphrase.write_text("secret-words")
-    passphrase.chmod(0o600)
     data = {
         "coloc": {"name": "rosa"},
         "root": str(folder / "root"),
         "paths": {"journal": str(folder / "journal"), "facts": str(folder / "facts")},
-        "backup": {"passphrase_file": str(passphrase), "hosts": {"alouette": {"path": str(folder / "repository")}}},
+        "backup": {"passphrase_file": str(passphrase), "hosts": {"alouette": {"path": str(repository)}}},
         "database_servers": servers.as_data(),
         "apps": {
             NAME: {
@@ -218,11 +234,10 @@ def build(folder: Path, servers: Servers, units: Units) -> House:
     (folder / "coloc.yml").write_text(json.dumps(data))
     house = House(folder, servers, units, parse_config(json.dumps(data).encode(), "coloc.yml"), data)
     units.set(f"{NAME}.service", "active")
-    _fill(house)
     return house
 
 
-def _fill(house: House) -> None:
+def _fill_files(house: House) -> None:
     top = house.app_folder
     (top / "data").mkdir(parents=True)
     (top / "index.php").write_text("<?php echo 1;")
@@ -246,6 +261,9 @@ def _fill(house: House) -> None:
         connection.executemany("INSERT INTO note (t) VALUES (?)", [("a",), ("b",)])
         connection.commit()
     (top / "data/data.db").chmod(0o660)
+
+
+def _fill_databases(house: House) -> None:
     house.drop_databases()
     mysql.create(house.servers, NAME)
     mysql.ask(house.servers, _MYSQL, database=NAME)

@@ -10,7 +10,6 @@ from tests.integration.restore.house import House
 
 def test_a_changed_app_comes_back_and_can_be_taken_back(house: House) -> None:
     before = house.state()
-    house.back_up()
     house.change()
     changed = house.state()
     restored = house.restore()
@@ -32,7 +31,6 @@ def test_a_changed_app_comes_back_and_can_be_taken_back(house: House) -> None:
 
 def test_a_destroyed_app_comes_back(house: House) -> None:
     before = house.state()
-    house.back_up()
     house.destroy()
     house.restore()
     after = house.state()
@@ -44,7 +42,6 @@ def test_a_destroyed_app_comes_back(house: House) -> None:
 
 def test_only_the_database_or_only_the_files(house: House) -> None:
     before = house.state()
-    house.back_up()
     house.change()
     changed = house.state()
     house.restore(Only.FILES)
@@ -57,7 +54,6 @@ def test_only_the_database_or_only_the_files(house: House) -> None:
 
 def test_one_path_comes_back_alone(house: House) -> None:
     before = house.files()
-    house.back_up()
     house.change()
     house.restore(path="sparse")
     house.restore(path="/var/www/blog/index.php")
