@@ -86,8 +86,9 @@ class Glance:
         running = sum(app.up is True for app in apps)
         known = sum(app.up is not None for app in apps)
         count = f"{running}/{known} {self._('apps running')}"
-        unknown = f", {len(apps) - known} {self._('not measured')}" if known < len(apps) else ""
-        lines = [f"{self._('Apps')}: {good(count) if running == known else bad(count)}{unknown}"]
+        counts = [good(count) if running == known else bad(count)] if known else []
+        counts += [f"{len(apps) - known} {self._('not measured')}"] if known < len(apps) else []
+        lines = [f"{self._('Apps')}: {', '.join(counts) or '0'}"]
         return lines + columns([self._app(app) for app in apps if app.up is False or app.state != "ok"])
 
     def _app(self, app: AppStatus) -> list[str]:

@@ -15,14 +15,38 @@ BESIDE = ("-wal", "-shm", "-journal")
 def copy_online(source: Path, target: Path) -> None:
     """Copy a database that may be in use. Raises ColocError; `target` is then worth nothing."""
     try:
-        with closing(_open(source)) as reading, closing(sqlite3.connect(target)) as writing:
-            reading.backup(writing)
-            # The copy must stand alone: a header that says WAL would ask for two more files when it is opened.
-            writing.execute("PRAGMA journal_mode = DELETE")
+        try:
+            _copy(_open(source), target)
+        except sqlite3.OperationalError:
+            if not _at_rest(source):
+                raise
+            _copy_at_rest(source, target)
     except sqlite3.Error as error:
         raise ColocError(
             f"{source} cannot be copied: {error}", hint="is it an SQLite file, and may we read it?"
         ) from error
+
+
+def _copy(source: sqlite3.Connection, target: Path) -> None:
+    with closing(source) as reading, closing(sqlite3.connect(target)) as writing:
+        reading.backup(writing)
+        # The copy must stand alone: a header that says WAL would ask for two more files when it is opened.
+        writing.execute("PRAGMA journal_mode = DELETE")
+
+
+def _copy_at_rest(source: Path, target: Path) -> None:
+    # A WAL database that nobody has open cannot be opened where nothing may be written beside it (ProtectSystem=).
+    # Its file is whole by itself then, and read without locks: so it must not have changed meanwhile.
+    before = source.stat()
+    target.unlink(missing_ok=True)
+    _copy(sqlite3.connect(f"file:{quote(str(source))}?immutable=1", uri=True), target)
+    after = source.stat()
+    if not _at_rest(source) or (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
+        raise ColocError(f"{source} was opened by its app while it was copied", hint="try again")
+
+
+def _at_rest(source: Path) -> bool:
+    return not any(source.with_name(source.name + suffix).exists() for suffix in ("-wal", "-journal"))
 
 
 def check_and_count(path: Path) -> dict[str, int]:
