@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +19,7 @@ from backup.manifest import MANIFEST, Manifest, SavedDatabase
 from backup.names import archive_name
 from backup.plan import AppPlan, SourceDatabase
 from backup.readback import Sent, read_back
+from coloc.databases.servers import Servers
 from coloc.errors import ColocError, StateError
 
 OnStep = Callable[[str, Progress | None], None]
@@ -48,6 +49,7 @@ class AppRun:
     remaining: Callable[[], float]
     on_step: OnStep
     dump_command: Callable[[Path], list[str]] = dump_argv
+    servers: Servers = field(default_factory=Servers)
 
     def save(self) -> AppSet:
         """Do it. Raises ColocError with one sentence; then the set is not whole, and counts for nothing."""
@@ -86,7 +88,8 @@ class AppRun:
         database = source.database
         folder.mkdir(mode=0o700)
         path = str(self.root / source.path.lstrip("/")) if source.path else ""
-        spec = DumpSpec(database.kind, database.name, path, str(folder), str(folder / "result.json"))
+        result_file, servers = str(folder / "result.json"), self.servers.as_data()
+        spec = DumpSpec(database.kind, database.name, path, str(folder), result_file, servers)
         spec.write(folder / "spec.json")
         name = archive_name(self.coloc, self.plan.app.id, self.run, database)
         try:

@@ -19,6 +19,7 @@ from backup.borg_output import (
     Created,
     Item,
     Listener,
+    Listing,
     Progress,
     RepositoryInfo,
     parse_archive_infos,
@@ -142,8 +143,12 @@ class Repository:
         argv = [*arguments, f"::{archive}", "--", *argv]
         return self._create(argv, cache_suffix="", timeout=timeout, on_progress=on_progress)
 
-    def archives(self) -> list[Archive]:
+    def archives(self) -> tuple[Archive, ...]:
         """All archives, oldest first, checkpoints of interrupted runs included."""
+        return self.listing().archives
+
+    def listing(self) -> Listing:
+        """The repository's id and all its archives. It opens the key: a wrong passphrase shows here."""
         output, _ = self._call(["list", "--json", "--consider-checkpoints"], timeout=_SHORT)
         return parse_list(output.stdout)
 
@@ -153,7 +158,7 @@ class Repository:
         return parse_archive_infos(output.stdout)
 
     def info(self) -> RepositoryInfo:
-        """The repository's id and size. It opens the key: a wrong passphrase shows here."""
+        """The repository's id and size."""
         output, _ = self._call(["info", "--json"], timeout=_SHORT)
         return parse_repository_info(output.stdout)
 

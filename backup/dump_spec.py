@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coloc.databases.servers import Servers
 from coloc.errors import ColocError
+from coloc.facts import write_whole
 from coloc.model import DatabaseKind
 
 _MAX_BYTES = 16 * 1024 * 1024
@@ -24,6 +26,7 @@ class DumpSpec:
     path: str
     staging: str  # a private folder for the copy of an SQLite file
     result: str
+    servers: Mapping[str, Any] = field(default_factory=lambda: Servers().as_data())
 
     @property
     def member(self) -> str:
@@ -47,7 +50,7 @@ class DumpResult:
 
     def write(self, file: Path) -> None:
         """Write it for the nightly run. Raises OSError."""
-        file.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        write_whole(file, json.dumps(asdict(self)))
 
 
 def member_of(kind: DatabaseKind) -> str:
@@ -64,7 +67,9 @@ def dump_argv(spec_file: Path) -> list[str]:
 def read_spec(file: Path) -> DumpSpec:
     """The reverse of `DumpSpec.write`."""
     data = _read(file)
-    return DumpSpec(DatabaseKind(data["kind"]), data["name"], data["path"], data["staging"], data["result"])
+    return DumpSpec(
+        DatabaseKind(data["kind"]), data["name"], data["path"], data["staging"], data["result"], data["servers"]
+    )
 
 
 def read_result(file: Path) -> DumpResult:

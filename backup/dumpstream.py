@@ -1,36 +1,36 @@
-"""Stand-in: streams a copy of an SQLite file. The real program takes its place."""
+"""The program between a database and Borg: `python -m backup.dumpstream SPEC` writes the dump to stdout.
+
+Any failure is an exit code other than 0, so that Borg keeps nothing; the result file says why, or what went through.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import sqlite3
+import os
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from backup.dump_spec import DumpResult, read_spec
+from backup.dumps import dump
+from coloc.databases.servers import servers_from
+from coloc.errors import ColocError
 
 
 def main() -> int:
     """Dump what the spec file names."""
     spec = read_spec(Path(sys.argv[1]))
-    copy = Path(spec.staging) / "copy.sqlite"
+    out = sys.stdout.buffer
     try:
-        with (
-            closing(sqlite3.connect(f"file:{spec.path}?mode=ro", uri=True)) as source,
-            closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
-            names = [row[0] for row in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            tables = {name: target.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608
-        data = copy.read_bytes()
-    except (sqlite3.Error, OSError) as error:
-        DumpResult(0, "", {}, False, f"{spec.path} cannot be copied: {error}").write(Path(spec.result))
-        return 1
-    sys.stdout.buffer.write(data)
-    sys.stdout.flush()
-    DumpResult(len(data), hashlib.sha256(data).hexdigest(), tables, True).write(Path(spec.result))
-    return 0
+        result = dump(spec, servers_from(spec.servers), out.write)
+        out.flush()
+    except ColocError as error:
+        result = DumpResult(0, "", {}, False, error.sentence())
+    except OSError as error:
+        result = DumpResult(0, "", {}, False, f"the dump of {spec.name!r} broke off: {error.strerror or error}")
+    result.write(Path(spec.result))
+    if result.failure:
+        # What is still in the buffer of a broken pipe would fail once more, with a traceback, at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    return int(bool(result.failure))
 
 
 if __name__ == "__main__":

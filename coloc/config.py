@@ -333,6 +333,17 @@ class Paths(Described):
     wake: Path = Path("/run/coloc-agent/wake")
 
 
+class DatabaseServers(Described):
+    """Where the database servers are, when they are not where their own programs look. Root enters by their sockets."""
+
+    mysql_socket: str = ""
+    mysql_defaults_file: str = ""
+    pg_host: str = ""
+    pg_port: int = Field(default=0, ge=0, le=65535)
+    pg_user: str = ""
+    pg_run_as: str = "postgres"
+
+
 class Config(Described):
     """The whole of coloc.yml."""
 
@@ -349,6 +360,7 @@ class Config(Described):
     startup_quiet: Seconds = 60.0
     root: Path = Path("/")
     paths: Paths = Paths()
+    database_servers: DatabaseServers = DatabaseServers()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
