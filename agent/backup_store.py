@@ -11,7 +11,7 @@ from datetime import datetime
 
 from coloc.facts import BadFact, Fact, Spool
 from coloc.state import State
-from coloc.times import iso, parse_iso
+from coloc.times import iso, now_utc, parse_iso
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,13 @@ class FactReader:
         self._known = {row[0] for row in state.connection.execute("SELECT id FROM facts")}
         self._bad: set[str] = set()
 
-    def take(self) -> list[Fact]:
-        """Take what is new, all in one transaction, and return it oldest first. Raises StateError."""
+    def take(self, now: datetime | None = None) -> list[Fact]:
+        """Take what is new, all in one transaction, and return it oldest first. Raises StateError.
+
+        What was remembered later than `now` (the present, when it is not said) was written by a clock that went wrong:
+        it does not outlive the next word.
+        """
+        latest = iso(now or now_utc())
         new: list[Fact] = []
         for fact in self._spool.read(known=frozenset(self._known | self._bad)):
             if isinstance(fact, BadFact):
@@ -50,7 +55,7 @@ class FactReader:
                 new.append(fact)
         if new:
             with self._state.transaction() as connection:
-                new = [fact for fact in new if _remember(connection, fact)]
+                new = [fact for fact in new if _remember(connection, fact, latest)]
             self._known |= {fact.id for fact in new}
         return new
 
@@ -60,7 +65,7 @@ class FactReader:
         return len(self._bad)
 
 
-def _remember(connection: sqlite3.Connection, fact: Fact) -> bool:
+def _remember(connection: sqlite3.Connection, fact: Fact, latest: str) -> bool:
     data = json.dumps(dict(fact.values), ensure_ascii=False)
     cursor = connection.execute(
         "INSERT INTO facts VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", (fact.id, fact.kind, iso(fact.at), data)
@@ -69,30 +74,31 @@ def _remember(connection: sqlite3.Connection, fact: Fact) -> bool:
         return False
     app, host = _word(fact, "app"), _word(fact, "host")
     if fact.kind == "backup" and app and host:
-        _take_backup(connection, fact, app, host)
+        _take_backup(connection, fact, app, host, latest)
     elif fact.kind == "proof" and app and host and fact.values.get("ok", True) is True:
         connection.execute(
-            "UPDATE backups SET last_proven_at = max(coalesce(last_proven_at, ''), ?) WHERE app = ? AND host = ?",
-            (iso(fact.at), app, host),
+            "UPDATE backups SET last_proven_at = ? WHERE app = ? AND host = ? "
+            "AND (coalesce(last_proven_at, '') <= ? OR last_proven_at > ?)",
+            (iso(fact.at), app, host, iso(fact.at), latest),
         )
     return True
 
 
-def _take_backup(connection: sqlite3.Connection, fact: Fact, app: str, host: str) -> None:
+def _take_backup(connection: sqlite3.Connection, fact: Fact, app: str, host: str, latest: str) -> None:
     good, at = fact.values.get("ok") is True, iso(fact.at)
     size = fact.values.get("bytes")
     size = size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 2**63 else None
     connection.execute("INSERT INTO backups (app, host) VALUES (?, ?) ON CONFLICT (app, host) DO NOTHING", (app, host))
     connection.execute(
         "UPDATE backups SET last_try_at = ?, last_try_ok = ?, failure = ? "
-        "WHERE app = ? AND host = ? AND coalesce(last_try_at, '') <= ?",
-        (at, good, "" if good else _word(fact, "failure")[:500], app, host, at),
+        "WHERE app = ? AND host = ? AND (coalesce(last_try_at, '') <= ? OR last_try_at > ?)",
+        (at, good, "" if good else _word(fact, "failure")[:500], app, host, at, latest),
     )
     if good:
         connection.execute(
             "UPDATE backups SET last_success_at = ?, archive = ?, archive_bytes = ? "
-            "WHERE app = ? AND host = ? AND coalesce(last_success_at, '') <= ?",
-            (at, _word(fact, "archive")[:300], size, app, host, at),
+            "WHERE app = ? AND host = ? AND (coalesce(last_success_at, '') <= ? OR last_success_at > ?)",
+            (at, _word(fact, "archive")[:300], size, app, host, at, latest),
         )
 
 

@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ColocError as error:
-        click.echo(f"coloc-agent: {error.sentence()}", err=True)
+        click.echo(f"coloc-agent: {_harmless(error.sentence())}", err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -100,3 +100,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         # The reader of our output went away (`| head`): say nothing more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _harmless(text: str) -> str:
+    """What a program said on its stderr may hold signs that a terminal obeys: they are shown, not obeyed."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else f"\\x{ord(sign):02x}" for sign in text)

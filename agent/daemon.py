@@ -19,7 +19,7 @@ from types import FrameType
 import schedule
 
 from agent import backup_store
-from agent.due import nightly_is_due
+from agent.due import last_start, nightly_is_due
 from agent.evaluator import Evaluator
 from agent.house import House, build_house
 from agent.notify import Notifier
@@ -140,17 +140,8 @@ class Daemon:
         if not config.reaches("backup") or not config.backup.hosts:
             return
         remembered = state.get("backup_asked_at")
-        last = max(
-            (
-                moment
-                for moment in (
-                    datetime.fromisoformat(remembered) if remembered else None,
-                    backup_store.last_run(state.connection, "run_started"),
-                )
-                if moment is not None
-            ),
-            default=None,
-        )
+        asked_at = datetime.fromisoformat(remembered) if remembered else None
+        last = last_start((asked_at, backup_store.last_run(state.connection, "run_started")), now)
         if not nightly_is_due(last, config.backup.at, config.zone, now):
             return
         logger.info("the nightly run is due")

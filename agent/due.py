@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+_CLOCK_ERROR = timedelta(hours=1)  # a clock is set back by seconds every day; by more than this it was wrong
 
 
 def last_slot(at: str, zone: ZoneInfo, now: datetime) -> datetime:
@@ -25,8 +28,13 @@ def nightly_is_due(last_started: datetime | None, at: str, zone: ZoneInfo, now: 
     """True when a run should begin: the last slot has not been used, or nothing was ever backed up.
 
     A run that was missed (the server was off) is caught up at once, once. A start remembered in the future (the clock
-    was set back) counts as now, so that the next slot is used and not skipped.
+    was set back) never happened: else no night would be due until then. See `last_start`.
     """
-    if last_started is None:
+    if last_started is None or last_started > now + _CLOCK_ERROR:
         return True
-    return min(last_started, now) < last_slot(at, zone, now)
+    return last_started < last_slot(at, zone, now)
+
+
+def last_start(remembered: Iterable[datetime | None], now: datetime) -> datetime | None:
+    """The latest of what is remembered, without what a clock that was ahead wrote down; None when nothing is left."""
+    return max((moment for moment in remembered if moment is not None and moment <= now + _CLOCK_ERROR), default=None)

@@ -14,8 +14,6 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Protocol
 
-from alerts.building import channels_of
-from alerts.delivery import Delivery
 from prometheus_client.metrics_core import Metric
 
 from agent.colocation import ColocationReader
@@ -31,6 +29,8 @@ from agent.status import Status, to_json
 from agent.telling import Teller
 from agent.web import Request, Response, Route, Web
 from agent.wiring import blind_spots, collectors_of
+from alerts.building import channels_of
+from alerts.delivery import Delivery
 from collectors.agent_facts import (
     BackupFact,
     QuotaFact,
@@ -69,7 +69,7 @@ class House:
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
         self._window = UsageWindow()
         self._teller = Teller(config)
-        self._delivery = Delivery(state.path, channels_of(config))
+        self._delivery = Delivery(state.path, channels_of(config), language=config.coloc.language)
         self._status: Status | None = None
         self._web: Web | None = None
 

@@ -27,6 +27,8 @@ def latest(connection: sqlite3.Connection, limit: int) -> list[Incident]:
 
 def get(connection: sqlite3.Connection, number: int) -> Incident | None:
     """One incident by its number."""
+    if not 0 < number < 2**63:
+        return None
     row = connection.execute("SELECT * FROM incidents WHERE id = ?", (number,)).fetchone()
     return None if row is None else _incident(row)
 
@@ -49,7 +51,7 @@ def save(connection: sqlite3.Connection, step: Step, now: datetime) -> Incident:
     else:
         _update(connection, incident)
     if step.change not in {None, Change.UPDATED}:
-        note(connection, incident.id, now, str(step.change), json.dumps(dict(incident.value), ensure_ascii=False))
+        note(connection, incident.id, now, str(step.change), json.dumps(dict(incident.value)))
     return incident
 
 
@@ -73,7 +75,7 @@ def _insert(connection: sqlite3.Connection, incident: Incident) -> int:
             json.dumps(incident.labels),
             incident.phase,
             incident.severity,
-            json.dumps(dict(incident.value), ensure_ascii=False),
+            json.dumps(dict(incident.value)),
             iso(incident.pending_since),
             _text(incident.fired_at),
         ),
@@ -88,7 +90,7 @@ def _update(connection: sqlite3.Connection, incident: Incident) -> None:
         (
             incident.phase,
             incident.severity,
-            json.dumps(dict(incident.value), ensure_ascii=False),
+            json.dumps(dict(incident.value)),
             iso(incident.pending_since),
             _text(incident.fired_at),
             _text(incident.clearing_since),

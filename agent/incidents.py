@@ -111,7 +111,11 @@ def evaluate(
     makes a wait longer than its rule says twice over: times in the future count as now.
     """
     steps = []
+    seen: set[str] = set()
     for finding in findings:
+        if finding.key in seen:
+            continue  # one incident per key: of two findings the first counts
+        seen.add(finding.key)
         incident = open_incidents.get(finding.key)
         step = _begin(finding, now, quiet=quiet) if incident is None else _go_on(incident, finding, now, quiet=quiet)
         if step is not None:

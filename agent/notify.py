@@ -15,11 +15,11 @@ class Notifier:
 
     def ready(self, status: str) -> None:
         """The agent serves; `status` is what `systemctl status` shows."""
-        self._say(f"READY=1\nSTATUS={status}")
+        self._say(f"READY=1\nSTATUS={_line(status)}")
 
     def status(self, status: str) -> None:
         """A new line for `systemctl status`."""
-        self._say(f"STATUS={status}")
+        self._say(f"STATUS={_line(status)}")
 
     def reloading(self) -> None:
         """The configuration is being read again; systemd wants the monotonic time in microseconds."""
@@ -38,8 +38,14 @@ class Notifier:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.settimeout(1)  # systemd may be too busy to listen: the loop must not wait for it
             try:
-                channel.sendto(words.encode(), address)
+                channel.sendto(words.encode(errors="replace"), address)
             except OSError:
                 # systemd is gone or busy: the watchdog will tell if that lasts; the agent's work goes on.
                 return
+
+
+def _line(text: str) -> str:
+    """One line: what stands on the next one would be another word to systemd."""
+    return " ".join(text.split())

@@ -49,6 +49,7 @@ class Situation:
         return finding.key in self.open_keys
 
 
+_CLOCK_ERROR = timedelta(hours=1)
 Rule = Callable[[Situation], Iterator[Finding]]
 
 
@@ -97,10 +98,10 @@ def host_unreachable(situation: Situation) -> Iterator[Finding]:
 
 
 def backup_failed(situation: Situation) -> Iterator[Finding]:
-    """The last try of a backup failed, at a host that answers."""
+    """The last try of a backup failed, at a host that answers. At one that does not, nothing is known."""
     for standing in _kept_backups(situation):
         reachable = situation.hosts.get(standing.host, (True, ""))[0]
-        failed = standing.last_try_at is not None and not standing.last_try_ok and reachable
+        failed = None if reachable is False and not standing.last_try_ok else _failed(standing)
         yield Finding(
             "backup_failed",
             _backup_labels(situation, standing.app, standing.host),
@@ -108,6 +109,10 @@ def backup_failed(situation: Situation) -> Iterator[Finding]:
             Severity.WARNING,
             value={"why": standing.failure} if failed else {},
         )
+
+
+def _failed(standing: BackupStanding) -> bool:
+    return standing.last_try_at is not None and not standing.last_try_ok
 
 
 def backup_late(situation: Situation) -> Iterator[Finding]:
@@ -122,6 +127,8 @@ def backup_late(situation: Situation) -> Iterator[Finding]:
         for host in sorted(situation.config.backup.hosts):
             standing = known.get((app_id, host))
             last = standing.last_success_at if standing else None
+            if last is not None and last > situation.now + _CLOCK_ERROR:
+                last = None  # written by a clock that was far ahead: it would keep us quiet until then
             since = last or situation.first_seen.get(app_id)
             late = None if since is None else situation.now - min(since, situation.now) > limit
             yield Finding(

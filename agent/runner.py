@@ -59,11 +59,15 @@ class ChildRunner:
             if code is None:
                 return
             logger.info("the nightly run ended", extra={"code": code})
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"the nightly run cannot be started: {error}", hint="free some space, or mend the owner of that folder"
+            ) from error
         self._child = start(self._argv, log=self._log)
 
     def stop(self) -> None:
-        """Borg saves its work on INT."""
+        """Borg saves its work on INT, and only then: no TERM follows while it does."""
         if self._child is not None and self._child.poll() is None:
-            self._child.signal(signal.SIGINT)
-            self._child.stop(grace_seconds=20)
+            self._child.stop(grace_seconds=20, gently_with=signal.SIGINT)

@@ -52,8 +52,16 @@ Route = Callable[[Request], Response]
 class Web:
     """The server in its threads. `routes` is asked at each request, so that a page may be added later."""
 
-    def __init__(self, host: str, port: int, routes: Mapping[str, Route]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        routes: Mapping[str, Route],
+        *,
+        connection_seconds: float = _CONNECTION_SECONDS,
+    ) -> None:
         self._server = _listen(host, port, routes)
+        self._server.connection_seconds = connection_seconds
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.25,), name="coloc-web", daemon=True)
 
     @property
@@ -96,6 +104,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+    connection_seconds = _CONNECTION_SECONDS
 
     def __init__(self, family: socket.AddressFamily, address: Any, routes: Mapping[str, Route]) -> None:
         self.address_family = family
@@ -133,7 +142,7 @@ class _Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Called several times a second: end connections that last too long."""
-        self.end_older_than(_CONNECTION_SECONDS)
+        self.end_older_than(self.connection_seconds)
 
     def end_older_than(self, seconds: float) -> None:
         """End the connections that were opened longer ago than that; their threads notice at once."""

@@ -62,6 +62,10 @@ class CpuLedger:
                 sums[mode] += more
         return charged
 
+    def pause(self) -> None:
+        """Processes were lost from sight: the next look is a first one. The sums stay."""
+        self._machine = None
+
     def _charge(self, mode: int, look: Look, charged: dict[str, list[float]]) -> None:
         before = self._machine or look.machine
         machine = max(0, look.machine[mode] - before[mode])

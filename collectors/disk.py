@@ -9,7 +9,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from collectors.paths import below
-from collectors.shares import project_label, project_sums
+from collectors.shares import app_and_project, project_label
 from coloc.model import Colocation
 
 _BLOCK = 512
@@ -48,10 +48,11 @@ class DiskCollector:
         *,
         interval_seconds: float = 3600.0,
         budget_seconds: float = 1500.0,
+        walk: Callable[[list[Path]], Walk] | None = None,
     ) -> None:
         self.interval_seconds = interval_seconds
         self.deadline_seconds = budget_seconds + 300.0
-        self._root, self._budget = root, budget_seconds
+        self._root, self._budget, self._walk = root, budget_seconds, walk or Walk
         self._measures: dict[str, Measure] = {}
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:
@@ -62,7 +63,7 @@ class DiskCollector:
         self._measures = {app: measure for app, measure in self._measures.items() if app in folders}
         end = time.monotonic() + self._budget
         for app in sorted(folders, key=self._last_measured):
-            walk = Walk([folder for other, theirs in folders.items() if other != app for folder in theirs])
+            walk = self._walk([folder for other, theirs in folders.items() if other != app for folder in theirs])
             if not walk.run(folders[app], end):
                 break
             self._measures[app] = Measure(walk.bytes, walk.files, walk.unreadable, now)
@@ -113,14 +114,15 @@ class Walk:
                 time.sleep(_WORK_SECONDS)
                 since = time.monotonic()
             try:
-                waiting += self._enter(waiting.pop())
+                waiting += self.enter(waiting.pop())
             except (FileNotFoundError, NotADirectoryError):
                 continue  # people work while we walk
             except OSError:
                 self.unreadable += 1
         return True
 
-    def _enter(self, folder: str) -> list[str]:
+    def enter(self, folder: str) -> list[str]:
+        """Count what lies in one folder, and return the folders in it."""
         own = os.lstat(folder)
         if not stat.S_ISDIR(own.st_mode) or (own.st_dev, own.st_ino) in self._entered:
             return []
@@ -145,25 +147,15 @@ class Walk:
         self.bytes += status.st_blocks * _BLOCK
 
 
-def _families(
-    colocation: Colocation, measures: Mapping[str, Measure], folders: Mapping[str, object]
-) -> Iterator[Metric]:
+def _families(colocation: Colocation, measures: Mapping[str, Measure], folders: Collection[str]) -> Iterator[Metric]:
     whole = {app: measure for app, measure in measures.items() if not measure.unreadable}
-    labels = ["app", "project"]
     for name, what, values in (
         ("disk_bytes", "Disk space of the folders", {app: float(whole[app].bytes) for app in sorted(whole)}),
         ("disk_files", "Files in the folders", {app: float(whole[app].files) for app in sorted(whole)}),
     ):
-        family = GaugeMetricFamily(f"coloc_app_{name}", f"{what}.", labels=labels)
-        for app, value in values.items():
-            family.add_metric([app, project_label(colocation, app)], value)
-        yield family
-        sums = GaugeMetricFamily(f"coloc_project_{name}", f"{what}; shared apps by shares.", labels=["project"])
-        for project, value in project_sums(colocation, values, needed=folders).items():
-            sums.add_metric([project], value)
-        yield sums
+        yield from app_and_project(colocation, name, what, values, folders)
     measured = GaugeMetricFamily(
-        "coloc_app_disk_measured_timestamp_seconds", "When the folders were walked.", labels=labels
+        "coloc_app_disk_measured_timestamp_seconds", "When the folders were walked.", labels=["app", "project"]
     )
     for app, measure in sorted(whole.items()):
         measured.add_metric([app, project_label(colocation, app)], measure.at.timestamp())

@@ -37,13 +37,19 @@ class FilesystemsCollector:
     name = "filesystems"
     deadline_seconds = 10.0
 
-    def __init__(self, root: Path = Path("/"), *, interval_seconds: float = 15.0) -> None:
+    def __init__(
+        self,
+        root: Path = Path("/"),
+        *,
+        interval_seconds: float = 15.0,
+        statvfs: Callable[[Path], os.statvfs_result] = os.statvfs,
+    ) -> None:
         self.interval_seconds = interval_seconds
-        self._root = root
+        self._root, self._statvfs = root, statvfs
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Ask each filesystem once."""
-        found = {mount: os.statvfs(folder) for mount, folder in sorted(self._places(colocation).items())}
+        found = {mount: self._statvfs(folder) for mount, folder in sorted(self._places(colocation).items())}
         for name, what, value_of in _FAMILIES:
             family = GaugeMetricFamily(f"coloc_filesystem_{name}", what, labels=["mount"])
             for mount, figures in found.items():

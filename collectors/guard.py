@@ -110,6 +110,12 @@ class Guard:
             failing_since=standing.failing_since or begun[1],
         )
 
+    def close(self) -> None:
+        """Let the collector give back what it holds (descriptors, connections); it may look again afterwards."""
+        close = getattr(self.collector, "close", None)
+        if close is not None:
+            close()
+
     def _failed(self, error: Exception, begun: float, now: datetime) -> None:
         expected = isinstance(error, ColocError | OSError)
         with self._lock:

@@ -1,6 +1,6 @@
 """What the processes of each app use: CPU, memory, processes, threads. Looks every few seconds and never sums RSS.
 
-Attribution is `ownership`'s, the sums are `cpu_ledger`'s; here processes are followed from look to look.
+Following processes is `process_table`'s, attribution `ownership`'s, CPU sums `cpu_ledger`'s; here they become metrics.
 """
 
 from __future__ import annotations
@@ -8,46 +8,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from collectors.cpu_ledger import MODES, CpuLedger, Look, Used
-from collectors.machine import MachineFiles, parse_cpu, parse_meminfo
+from collectors.cpu_ledger import MODES, CpuLedger, Look
+from collectors.machine import MachineFiles
 from collectors.ownership import Ownership, UserIds, ownership
-from collectors.procfs import (
-    OpenProcess,
-    ProcFiles,
-    is_kernel_thread,
-    parse_cgroup,
-    parse_stat,
-    parse_statm,
-    parse_swap,
-)
-from collectors.shares import project_label, project_sums, shares_of
+from collectors.process_table import ProcessTable
+from collectors.procfs import ProcFiles
+from collectors.shares import app_and_project, project_label, project_sums, shares_of
 from coloc.model import SYSTEM, Colocation
-
-_OWNER_EVERY = 12  # looks: a worker changes its user just after its birth, seldom later
-_EVERYBODY = 1  # pid 1: who does not see it does not see other users' processes
-
-
-@dataclass(slots=True)
-class Followed:
-    """A process that we follow; `raw` and `raw_memory` are its files at the last look, to skip what did not change."""
-
-    open: OpenProcess
-    start: int
-    used: Used
-    raw: bytes
-    cgroup: str = ""
-    uid: int = 0
-    looks: int = 0
-    threads: int = 1
-    raw_memory: bytes = b""
-    anonymous_pages: int = 0
-    swap_bytes: int = 0
 
 
 class ProcessesCollector:
@@ -64,151 +36,51 @@ class ProcessesCollector:
         files: ProcFiles | None = None,
         machine: MachineFiles | None = None,
         ticks_per_second: int | None = None,
+        page_bytes: int | None = None,
         owner: Callable[[int], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.interval_seconds = interval_seconds
         self._user_ids = user_ids
-        self._files = files or ProcFiles()
-        self._machine = machine or MachineFiles()
         self._ticks = ticks_per_second or os.sysconf("SC_CLK_TCK")
-        self._page = os.sysconf("SC_PAGE_SIZE")
-        self._owner = owner or self._files.owner
-        self._followed: dict[int, Followed] = {}
-        self._kernel: set[int] = set()
+        self._page = page_bytes or os.sysconf("SC_PAGE_SIZE")
+        self._table = ProcessTable(
+            files or ProcFiles(), machine or MachineFiles(), ticks_per_second=self._ticks, owner=owner, clock=clock
+        )
         self._ledger = CpuLedger()
         self._projects: dict[str, list[float]] = {}
         self._colocation: Colocation | None = None
         self._owned = Ownership({}, {}, frozenset())
-        self._clock = clock
-        self._last_look: float | None = None
-        self._unreadable = 0
-        self._hidden = False
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Look at all processes once."""
         if colocation is not self._colocation:
             self._owned, self._colocation = ownership(colocation, self._user_ids), colocation
-            for process in self._followed.values():
-                process.used.app = self._owned.app_of(process.cgroup, process.uid)
-        self._charge(self._look(), colocation)
-        yield from self._cpu(colocation)
-        yield from self._gauges(colocation)
+            self._table.own(self._owned)
+        self._charge(self._table.look(), colocation)
+        shown = self._shown()
+        yield from self._cpu(colocation, shown)
+        yield from self._gauges(colocation, shown)
+        yield GaugeMetricFamily(
+            "coloc_processes_unreadable", "Processes that the agent may not read.", value=self._table.unreadable
+        )
 
     def limits(self) -> tuple[str, ...]:
         """What cannot be seen from here, one sentence each."""
         found = []
-        if self._hidden:
+        if self._table.hidden:
             found.append("processes of other users are hidden: run as root, or give the agent CAP_SYS_PTRACE")
-        if self._unreadable:
-            found.append(f"{self._unreadable} processes cannot be read and are counted nowhere")
+        if self._table.unreadable:
+            found.append(f"{self._table.unreadable} processes cannot be read and are counted nowhere")
         unseen = sorted((self._colocation.inventory.apps.keys() if self._colocation else set()) - self._owned.visible)
         if unseen:
             found.append(f"no unit or user tells the processes of: {', '.join(unseen[:10])}")
         return tuple(found)
 
     def close(self) -> None:
-        """Close every kept descriptor."""
-        for process in self._followed.values():
-            self._files.forget(process.open)
-        self._followed.clear()
-
-    def _look(self) -> Look:
-        pids = self._files.pids()
-        self._unreadable, self._hidden = 0, _EVERYBODY not in pids
-        self._kernel.intersection_update(pids)
-        swapping = parse_meminfo(self._machine.read("meminfo")).swapped
-        stayed: list[tuple[Used, Used]] = []
-        gone = [self._bury(pid) for pid in self._followed.keys() - set(pids)]
-        born = []
-        for pid in pids:
-            if pid in self._kernel:
-                continue
-            process = self._followed.get(pid)
-            if process is not None and not self._follow(process, stayed, swapping):
-                gone.append(self._bury(pid))
-                process = None
-            if process is None:
-                fresh = self._meet(pid)
-                if fresh is not None:
-                    born.append(fresh.used)
-        now = self._clock()
-        ticks = (now - self._last_look) * self._ticks if self._last_look is not None else 0.0
-        self._last_look = now
-        return Look(stayed, born, gone, parse_cpu(self._machine.read("stat")).user_and_system, ticks)
-
-    def _follow(self, process: Followed, stayed: list[tuple[Used, Used]], swapping: bool) -> bool:
-        """Look again at a known process; False when it ended or its pid is another process's now."""
-        try:
-            raw = process.open.stat()
-            if raw != process.raw:
-                stat = parse_stat(raw)
-                if stat is None or stat.start != process.start:
-                    return False
-                process.raw, process.threads = raw, stat.threads
-                before = process.used
-                own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
-                process.used = Used(before.pid, stat.parent, own, kids, before.app)
-                if own != before.own or kids != before.kids:
-                    stayed.append((before, process.used))
-            self._read_memory(process, swapping)
-            process.looks += 1
-            if process.looks == 1 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
-                self._read_owner(process)
-        except OSError:
-            return False
-        return True
-
-    def _meet(self, pid: int) -> Followed | None:
-        try:
-            opened = self._files.open(pid)
-        except (FileNotFoundError, ProcessLookupError):
-            return None
-        except OSError:
-            self._unreadable += 1
-            return None
-        try:
-            raw = opened.stat()
-            stat = parse_stat(raw)
-            if stat is None:
-                raise OSError(f"the stat of {pid} cannot be read")
-            if is_kernel_thread(pid, stat.parent):
-                self._kernel.add(pid)
-                self._files.forget(opened)
-                return None
-            own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
-            process = Followed(opened, stat.start, Used(pid, stat.parent, own, kids, None), raw, threads=stat.threads)
-            self._read_owner(process)
-            self._read_memory(process, swapping=False)
-        except OSError:
-            self._files.forget(opened)
-            return None
-        self._followed[pid] = process
-        return process
-
-    def _read_owner(self, process: Followed) -> None:
-        pid = process.used.pid
-        process.uid = self._owner(pid)
-        try:
-            process.cgroup = parse_cgroup(self._files.read(pid, "cgroup"))
-        except PermissionError:
-            process.cgroup = ""
-        process.used.app = self._owned.app_of(process.cgroup, process.uid)
-
-    def _read_memory(self, process: Followed, swapping: bool) -> None:
-        raw = process.open.memory()
-        if raw != process.raw_memory:
-            process.raw_memory, process.anonymous_pages = raw, parse_statm(raw) or 0
-        # VmSwap stands only in the long file: read it where something is swapped out, and now and then.
-        if not swapping:
-            process.swap_bytes = 0
-        elif process.looks == 0 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
-            process.swap_bytes = parse_swap(self._files.read(process.used.pid, "status")) or 0
-
-    def _bury(self, pid: int) -> Used:
-        process = self._followed.pop(pid)
-        self._files.forget(process.open)
-        return process.used
+        """Close every kept descriptor; the next look is a first one, which charges nothing."""
+        self._table.close()
+        self._ledger.pause()
 
     def _charge(self, look: Look, colocation: Colocation) -> None:
         for app, ticks in self._ledger.add(look).items():
@@ -219,8 +91,13 @@ class ProcessesCollector:
         for app in self._ledger.apps.keys() - colocation.inventory.apps.keys() - {SYSTEM}:
             del self._ledger.apps[app]
 
-    def _cpu(self, colocation: Colocation) -> Iterator[Metric]:
-        shown = (*sorted(self._owned.visible), SYSTEM)
+    def _shown(self) -> tuple[str, ...]:
+        """The apps that have figures, and the rest of the machine; only what we see where others are hidden."""
+        if self._table.hidden:
+            return tuple(sorted({process.used.app for process in self._table.processes() if process.used.app}))
+        return (*sorted(self._owned.visible), SYSTEM)
+
+    def _cpu(self, colocation: Colocation, shown: tuple[str, ...]) -> Iterator[Metric]:
         apps = CounterMetricFamily(
             "coloc_app_cpu_seconds", "CPU time used since the agent started.", labels=["app", "project", "mode"]
         )
@@ -233,33 +110,22 @@ class ProcessesCollector:
             "CPU time used since the agent started; shared apps by their shares.",
             labels=["project", "mode"],
         )
-        known = {project for app in shown for project in shares_of(colocation, app)}
-        for project in sorted(known):
+        for project in project_sums(colocation, dict.fromkeys(shown, 0.0), self._owned.visible):
             for mode, ticks in zip(MODES, self._projects.get(project, (0.0, 0.0)), strict=True):
                 projects.add_metric([project, mode], ticks / self._ticks)
         yield projects
 
-    def _gauges(self, colocation: Colocation) -> Iterator[Metric]:
-        shown = (*sorted(self._owned.visible), SYSTEM)
+    def _gauges(self, colocation: Colocation, shown: tuple[str, ...]) -> Iterator[Metric]:
         memory, processes, threads = (dict.fromkeys(shown, 0.0) for _ in range(3))
-        for process in self._followed.values():
+        for process in self._table.processes():
             app = process.used.app or SYSTEM
-            memory[app] += process.anonymous_pages * self._page + process.swap_bytes
-            processes[app] += 1
-            threads[app] += process.threads
+            if app in processes:
+                memory[app] += process.anonymous_pages * self._page + process.swap_bytes
+                processes[app] += 1
+                threads[app] += process.threads
         for name, what, values in (
             ("memory_bytes", "Anonymous memory, in memory and swapped out", memory),
             ("processes", "Processes", processes),
             ("threads", "Threads of the processes", threads),
         ):
-            family = GaugeMetricFamily(f"coloc_app_{name}", f"{what}.", labels=["app", "project"])
-            for app, value in values.items():
-                family.add_metric([app, project_label(colocation, app)], value)
-            yield family
-            sums = GaugeMetricFamily(f"coloc_project_{name}", f"{what}; shared apps by shares.", labels=["project"])
-            for project, value in project_sums(colocation, values).items():
-                sums.add_metric([project], value)
-            yield sums
-        yield GaugeMetricFamily(
-            "coloc_processes_unreadable", "Processes that the agent may not read.", value=self._unreadable
-        )
+            yield from app_and_project(colocation, name, what, values, self._owned.visible)

@@ -82,10 +82,10 @@ def parse_cgroup(data: bytes) -> str:
 class ProcFiles:
     """Reads processes below `root` (/proc). Each process that is opened keeps two descriptors until it is closed."""
 
-    def __init__(self, root: Path = Path("/proc")) -> None:
+    def __init__(self, root: Path = Path("/proc"), *, most_kept: int | None = None) -> None:
         self._root = str(root)
         self._kept = 0
-        self._most_kept = _room() - _RESERVE
+        self._most_kept = _room() - _RESERVE if most_kept is None else most_kept
 
     def pids(self) -> list[int]:
         """The processes that this user may see."""

@@ -20,6 +20,7 @@ from coloc.model import Colocation
 
 _GATHER_SECONDS = 0.2  # looks that end together are rendered together
 _HEALTH = "agent"
+_RENDER = "render"
 
 
 class Sampler:
@@ -43,24 +44,29 @@ class Sampler:
         self._given_lock = threading.Lock()
         self._news = threading.Event()
         self._stopped = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._threads: dict[str, threading.Thread] = {}
         self._exposition: Exposition | None = None
         self.moved_at: float | None = None  # monotonic: when the last exposition was made, for the watchdog
 
     def start(self) -> None:
-        """Begin to look; returns at once."""
+        """Begin to look, also after a stop; returns at once. A collector that still hangs gets no second thread."""
+        self._stopped = stopped = threading.Event()
         for guard, wake in zip(self._guards, self._wakes, strict=True):
-            self._begin(partial(self._repeat, guard, wake), guard.collector.name)
-        self._begin(self._render, "render")
+            if not self._is_running(guard.collector.name):
+                self._begin(partial(self._repeat, guard, wake, stopped), guard.collector.name)
+        self._begin(partial(self._render, stopped), _RENDER)
 
     def stop(self, *, timeout: float = 2.0) -> None:
-        """Ask the threads to end and wait a little for them."""
+        """Ask the threads to end and wait a little for them; those that ended give back what they hold."""
         self._stopped.set()
         for event in (self._news, *self._wakes):
             event.set()
         deadline = time.monotonic() + timeout
-        for thread in self._threads:
+        for thread in self._threads.values():
             thread.join(max(0.0, deadline - time.monotonic()))
+        for guard in self._guards:
+            if not self._is_running(guard.collector.name):
+                guard.close()
 
     def wake(self) -> None:
         """Let every collector look again now (the apps have changed)."""
@@ -85,7 +91,8 @@ class Sampler:
 
     def look_once(self) -> Exposition:
         """Let each collector look once, wait for them as long as they may take, and return what they found."""
-        looks = [self._begin(partial(guard.look, self._colocation()), "once") for guard in self._guards]
+        colocation = self._colocation()
+        looks = [self._begin(partial(guard.look, colocation), guard.collector.name) for guard in self._guards]
         deadline = time.monotonic() + max((guard.collector.deadline_seconds for guard in self._guards), default=0.0)
         for look in looks:
             look.join(max(0.0, deadline - time.monotonic()))
@@ -93,24 +100,27 @@ class Sampler:
 
     def _begin(self, work: Callable[[], None], name: str) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"coloc-{name}", daemon=True)
-        self._threads.append(thread)
+        self._threads[name] = thread
         thread.start()
         return thread
 
-    def _repeat(self, guard: Guard, wake: threading.Event) -> None:
-        due = self._clock()
-        while not self._stopped.is_set():
-            wake.clear()
+    def _is_running(self, name: str) -> bool:
+        return name in self._threads and self._threads[name].is_alive()
+
+    def _repeat(self, guard: Guard, wake: threading.Event, stopped: threading.Event) -> None:
+        while not stopped.is_set():
+            begun = self._clock()
             guard.look(self._colocation())
             self._news.set()
             # Looks that were missed (a long one, a suspended machine) are not made up for.
-            due = max(due + guard.collector.interval_seconds, self._clock())
-            wake.wait(max(0.0, due - self._clock()))
+            wake.wait(max(0.0, begun + guard.collector.interval_seconds - self._clock()))
+            if not stopped.is_set():
+                wake.clear()
 
-    def _render(self) -> None:
-        while not self._stopped.is_set():
+    def _render(self, stopped: threading.Event) -> None:
+        while not stopped.is_set():
             self._news.wait(self._render_seconds)
-            self._stopped.wait(_GATHER_SECONDS)
+            stopped.wait(_GATHER_SECONDS)
             self._news.clear()
             self._put_together()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
 
 from coloc.model import NO_PROJECT, SYSTEM, Colocation
 
@@ -29,3 +32,17 @@ def project_sums(colocation: Colocation, values: Mapping[str, float], needed: It
         for project in shares_of(colocation, app):
             sums.pop(project, None)
     return dict(sorted(sums.items()))
+
+
+def app_and_project(
+    colocation: Colocation, name: str, what: str, values: Mapping[str, float], needed: Collection[str] = ()
+) -> Iterator[Metric]:
+    """The two families of one figure: coloc_app_<name>, and coloc_project_<name> with its sums."""
+    apps = GaugeMetricFamily(f"coloc_app_{name}", f"{what}.", labels=["app", "project"])
+    for app, value in values.items():
+        apps.add_metric([app, project_label(colocation, app)], value)
+    yield apps
+    projects = GaugeMetricFamily(f"coloc_project_{name}", f"{what}; shared apps by shares.", labels=["project"])
+    for project, value in project_sums(colocation, values, needed).items():
+        projects.add_metric([project], value)
+    yield projects

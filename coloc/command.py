@@ -5,13 +5,13 @@ It knows no program in particular; each caller parses what its program says.
 
 from __future__ import annotations
 
-import logging
 import os
+import selectors
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +20,14 @@ from typing import IO, Protocol
 
 from coloc.errors import ColocError
 
-logger = logging.getLogger(__name__)
-
 OK = frozenset({0})
 TAIL = 2000  # characters of stderr kept for a hint
 _MAX_STDOUT = 256 * 1024 * 1024
+_TERM = signal.SIGTERM  # inside Child the word `signal` is a method
+_CHUNK = 64 * 1024
+_MAX_LINE = 64 * 1024  # of stderr; a longer one is cut in lines of about this
+_MAX_LINES = 200  # of stderr, the last ones
+_LINGER = 2.0  # seconds without a word from whoever still holds the pipes of a program that is over
 _KEPT_ENV = ("PATH", "LANG", "HOME", "LD_LIBRARY_PATH")
 
 
@@ -94,11 +97,11 @@ def run(  # each option is a fact of a program that we start; see `Run`
     in the same way. Raises CommandFailed.
     """
     program = Path(argv[0]).name
-    errors: list[str] = []
-    with _stdin(stdin) as source, _stdout(stdout_to) as sink:
-        try:
+    try:
+        with _stdin(stdin) as source, _stdout(stdout_to) as sink:
             process = subprocess.Popen(
                 list(argv),
+                bufsize=0,
                 stdin=source,
                 stdout=sink,
                 stderr=subprocess.PIPE,
@@ -110,21 +113,27 @@ def run(  # each option is a fact of a program that we start; see `Run`
                 start_new_session=True,
                 pass_fds=tuple(pass_fds),
             )
-        except FileNotFoundError as error:
-            raise CommandFailed(
-                program, Output(127, "", ""), why=f"{program} is not installed", hint=f"install {program}, or fix PATH"
-            ) from error
-        except OSError as error:
-            raise CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error}") from error
-        watch = _Watch(process, timeout, idle_timeout, stop_with, cancel)
-        with watch:
-            stdout = _converse(process, stdin, errors, watch, on_stderr)
-    output = Output(process.returncode, stdout, "\n".join(errors)[-TAIL:])
-    if watch.reason:
-        raise CommandFailed(program, output, why=f"{program} {watch.reason} and was ended")
+    except (OSError, ValueError) as error:
+        raise _cannot_start(program, error, cwd) from error
+    talk = _Talk(process, stdin, on_stderr, _Patience(timeout, idle_timeout, tuple(stop_with), cancel))
+    talk.to_the_end()
+    output = Output(process.returncode, talk.stdout(), "\n".join(talk.errors)[-TAIL:])
+    if talk.reason:
+        raise CommandFailed(program, output, why=f"{program} {talk.reason} and was ended")
     if process.returncode not in accept:
         raise CommandFailed(program, output)
     return output
+
+
+def _cannot_start(program: str, error: OSError | ValueError, cwd: Path | None) -> CommandFailed:
+    if isinstance(error, ValueError):  # a NUL in a name; the words of the error are ours, not the arguments
+        return CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error}")
+    missing = isinstance(error, FileNotFoundError)
+    if missing and (cwd is None or error.filename != str(cwd)) and error.filename in {None, program}:
+        hint = f"install {program}, or fix PATH"
+        return CommandFailed(program, Output(127, "", ""), why=f"{program} is not installed", hint=hint)
+    where = f": {error.filename}" if error.filename else ""
+    return CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error.strerror}{where}")
 
 
 class Child:
@@ -156,19 +165,19 @@ class Child:
         """The exit code, or None while it runs."""
         return self._process.poll()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole group; nothing if it ended."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group; nothing if it was seen to end."""
+        if self._process.returncode is None:
+            _signal_group(self._process, number)
 
-    def stop(self, *, grace_seconds: float = 5) -> int:
-        """TERM, then KILL after the grace; returns the exit code."""
-        self.signal(signal.SIGTERM)
-        try:
-            return self._process.wait(timeout=grace_seconds)
-        except subprocess.TimeoutExpired:
-            self.signal(signal.SIGKILL)
-            return self._process.wait(timeout=5)
+    def stop(self, *, grace_seconds: float = 5, gently_with: int = _TERM) -> int:
+        """`gently_with`, then KILL after the grace, also to what the program left in its group; the exit code."""
+        self.signal(gently_with)
+        deadline = time.monotonic() + grace_seconds
+        while not _has_ended(self._process) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.signal(signal.SIGKILL)
+        return self._process.wait()
 
 
 def start(
@@ -225,101 +234,169 @@ def _stdout(path: Path | None) -> Iterator[IO[bytes] | int]:
             yield file
 
 
-class _Watch:
-    """Ends a program that runs too long or stays silent, from a thread of its own."""
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long a program may run or stay silent, and how it is asked to end."""
+
+    timeout: float
+    idle_timeout: float | None
+    stop_with: tuple[signal.Signals, ...]
+    cancel: threading.Event | None
+
+    def orders(self) -> Iterator[tuple[signal.Signals, float]]:
+        """The signals that end it, each with the seconds it is given to obey."""
+        yield from ((number, 10.0) for number in self.stop_with)
+        yield from ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
+
+
+class _Talk:
+    """One conversation with a program: feeds it, hears it, and ends it when patience does. No thread of its own.
+
+    The program is buried (`wait`) last of all: until then its number, and its group's, belong to nobody else.
+    """
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        timeout: float,
-        idle_timeout: float | None,
-        stop_with: Sequence[signal.Signals],
-        cancel: threading.Event | None,
+        stdin: str | bytes | Path | None,
+        on_stderr: Callable[[str], None] | None,
+        patience: _Patience,
     ) -> None:
-        self._process, self._idle, self._stop_with = process, idle_timeout, stop_with
-        self._cancel = cancel
-        self._end = time.monotonic() + timeout
-        self._timeout = timeout
+        self._process, self._on_stderr, self._patience = process, on_stderr, patience
+        self._feed = memoryview(
+            stdin.encode() if isinstance(stdin, str) else stdin if isinstance(stdin, bytes) else b""
+        )
+        self._heard, self._size, self._line = list[bytes](), 0, bytearray()
+        self._pipes = selectors.DefaultSelector()
         self._moved = time.monotonic()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name=f"watch-{process.pid}", daemon=True)
+        self.errors: list[str] = []
         self.reason = ""
 
-    def moved(self) -> None:
-        self._moved = time.monotonic()
+    def stdout(self) -> str:
+        """What the program said; bytes that are not UTF-8 come back as they were when they are written out again."""
+        return b"".join(self._heard).decode("utf-8", "surrogateescape")
 
-    def __enter__(self) -> _Watch:
-        self._thread.start()
-        return self
+    def to_the_end(self) -> None:
+        """Talk until the program has ended, by itself or because it was made to."""
+        process = self._process
+        try:
+            self._open()
+            if not self._listen(time.monotonic() + self._patience.timeout):
+                self._end()
+        except BaseException:
+            self._end()
+            raise
+        finally:
+            _signal_group(process, signal.SIGKILL)  # what the program left behind goes with it
+            process.wait()
+            self._pipes.close()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
+        self._take_line()
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._end_group()
-        self._done.set()
-        self._thread.join()
-        # What the program left behind in its group (a hook's child, say) goes with it.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+    def _open(self) -> None:
+        process = self._process
+        for pipe, take in ((process.stdout, self._take_stdout), (process.stderr, self._take_stderr)):
+            if pipe:
+                os.set_blocking(pipe.fileno(), False)
+                self._pipes.register(pipe, selectors.EVENT_READ, take)
+        if process.stdin:
+            os.set_blocking(process.stdin.fileno(), False)
+            self._pipes.register(process.stdin, selectors.EVENT_WRITE, self._give)
 
-    def _watch(self) -> None:
-        while not self._done.wait(0.1 if self._idle or self._cancel or self._timeout < 30 else 0.5):
+    def _listen(self, end: float) -> bool:
+        """Until the program has ended and its pipes are empty; False, with a reason, when patience came first."""
+        ended_at: float | None = None
+        while not self.reason:
             now = time.monotonic()
-            if self._cancel and self._cancel.is_set():
-                self.reason = "was asked to stop"
-            elif now > self._end:
-                self.reason = f"ran longer than {self._timeout:g} s"
-            elif self._idle and now - self._moved > self._idle:
-                self.reason = f"made no progress for {self._idle:g} s"
-            else:
-                continue
-            self._end_group()
+            if ended_at is None and _has_ended(self._process):
+                ended_at = now
+            if ended_at is None:
+                self.reason = self._out_of_patience(now, end)
+            elif not self._pipes.get_map() or now > min(end, max(ended_at, self._moved) + _LINGER):
+                return True  # something that it started may hold a pipe for hours: that is not waited for
+            self._hear(0.1 if self._pipes.get_map() else 0.005)
+        return False
+
+    def _out_of_patience(self, now: float, end: float) -> str:
+        idle, cancel = self._patience.idle_timeout, self._patience.cancel
+        if cancel and cancel.is_set():
+            return "was asked to stop"
+        if now > end:
+            return f"ran longer than {self._patience.timeout:g} s"
+        return f"made no progress for {idle:g} s" if idle and now - self._moved > idle else ""
+
+    def _hear(self, seconds: float) -> None:
+        if not self._pipes.get_map():
+            time.sleep(seconds)
+        for key, _ in self._pipes.select(seconds):
+            key.data(key.fileobj)
+
+    def _end(self) -> None:
+        """Ask, then force: a program that is saving its work goes on talking to us meanwhile."""
+        for number, seconds in self._patience.orders():
+            _signal_group(self._process, number)
+            deadline = time.monotonic() + seconds
+            while not _has_ended(self._process) and time.monotonic() < deadline:
+                self._hear(0.02)
+            if _has_ended(self._process):
+                return
+
+    def _take_stdout(self, pipe: IO[bytes]) -> None:
+        data = os.read(pipe.fileno(), _CHUNK)
+        if not data:
+            self._pipes.unregister(pipe)
+        self._size += len(data)
+        if self._size <= _MAX_STDOUT:
+            self._heard.append(data)
+        else:
+            self.reason = f"said more than {_MAX_STDOUT} bytes"
+
+    def _take_stderr(self, pipe: IO[bytes]) -> None:
+        data = os.read(pipe.fileno(), _CHUNK)
+        if not data:
+            self._pipes.unregister(pipe)
             return
+        self._moved = time.monotonic()
+        *lines, rest = (bytes(self._line) + data).split(b"\n")
+        for line in lines:
+            self._take_line(line)
+        self._line = bytearray(rest)
+        if len(self._line) > _MAX_LINE:
+            self._take_line()
 
-    def _end_group(self) -> None:
-        for number in (*self._stop_with, signal.SIGTERM, signal.SIGKILL):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-            deadline = time.monotonic() + (10 if number in self._stop_with else 3)
-            while time.monotonic() < deadline:
-                if self._process.poll() is not None:
-                    return
-                time.sleep(0.05)
+    def _take_line(self, raw: bytes | None = None) -> None:
+        if raw is None:
+            raw, self._line = bytes(self._line), bytearray()
+            if not raw:
+                return
+        line = raw.decode("utf-8", "replace")
+        self.errors.append(line)
+        del self.errors[:-_MAX_LINES]
+        if self._on_stderr:
+            self._on_stderr(line)
 
-
-def _converse(
-    process: subprocess.Popen[bytes],
-    stdin: str | bytes | Path | None,
-    errors: list[str],
-    watch: _Watch,
-    on_stderr: Callable[[str], None] | None,
-) -> str:
-    def read_errors(stream: Iterable[bytes]) -> None:
-        for raw in stream:
-            line = raw.decode("utf-8", "replace").rstrip("\n")
-            watch.moved()
-            errors.append(line)
-            del errors[:-200]
-            if on_stderr:
-                on_stderr(line)
-
-    def feed(pipe: IO[bytes], data: bytes) -> None:
-        with suppress(BrokenPipeError, OSError):
-            pipe.write(data)
-        with suppress(BrokenPipeError, OSError):
+    def _give(self, pipe: IO[bytes]) -> None:
+        try:
+            self._feed = self._feed[os.write(pipe.fileno(), self._feed[:_CHUNK]) :]
+        except BrokenPipeError:
+            self._feed = memoryview(b"")  # it does not want the rest; its exit code says whether that is a failure
+        if not self._feed:
+            self._pipes.unregister(pipe)
             pipe.close()
 
-    threads = [threading.Thread(target=read_errors, args=(process.stderr,), daemon=True)]
-    if process.stdin and isinstance(stdin, str | bytes):
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        threads.append(threading.Thread(target=feed, args=(process.stdin, data), daemon=True))
-    for thread in threads:
-        thread.start()
-    text = process.stdout.read(_MAX_STDOUT).decode("utf-8", "surrogateescape") if process.stdout else ""
-    process.wait()
-    for thread in threads:
-        thread.join(timeout=5)  # a grandchild may still hold the pipe: the group is ended just after
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
-    return text
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """True when the program itself is over; it is not buried, so that its number stays its own."""
+    if process.returncode is not None:
+        return True
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

@@ -8,24 +8,28 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from coloc.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/coloc-agent/coloc.yml")
 STAGES = ("observe", "backup", "alert", "enforce")
-_MAX_BYTES = 1024 * 1024
+_MAX_BYTES = 256 * 1024
+_MAX_NODES = 50_000  # of the file once its aliases (*) are written out
+_MAX_TOLD = 50  # mistakes in one answer
+_TEN_YEARS = 3650 * 86400.0
 
 
 class Described(BaseModel):
     """Something written by a human: immutable, and a misspelt key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
 _UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -39,15 +43,24 @@ def parse_bytes(value: object) -> int:
     if isinstance(value, bool):
         raise ValueError("write a size such as 10G or 500M")
     if isinstance(value, int):
-        size = float(value)
+        size = float(value) if value.bit_length() < 64 else 2.0**64
     else:
-        match = re.fullmatch(r"\s*(\d+(?:[.,]\d+)?)\s*([A-Za-z]*)\s*", str(value))
+        match = re.fullmatch(r"\s*(\d{1,20}(?:[.,]\d{1,20})?)\s*([A-Za-z]*)\s*", _word(value))
         if not match or match[2] not in _UNITS:
             raise ValueError("write a size such as 10G or 500M")
         size = float(match[1].replace(",", ".")) * _UNITS[match[2]]
-    if size <= 0:
+    if size < 1:
         raise ValueError("write a size above zero")
+    if size >= 2**63:
+        raise ValueError("write a size that a disk can have")
     return int(size)
+
+
+def _word(value: object) -> str:
+    """A text or number as it was written; never a list or a mapping, which could be written out without end."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return ""  # a number without end
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "j": 86400, "w": 604800}
@@ -56,14 +69,16 @@ _SPANS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "j": 86400, "w": 60
 def parse_seconds(value: object) -> float:
     """`90s`, `15m`, `2h`, `7d` → seconds; a plain number is seconds."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(value) if abs(value) < _TEN_YEARS else _TEN_YEARS + 1
     else:
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(value))
+        match = re.fullmatch(r"\s*(\d{1,20}(?:[.,]\d{1,20})?)\s*([a-z]*)\s*", _word(value))
         if not match or match[2] not in {*_SPANS, ""}:
             raise ValueError("write a time span such as 90s, 15m, 2h or 7d")
-        seconds = float(match[1]) * _SPANS.get(match[2], 1)
+        seconds = float(match[1].replace(",", ".")) * _SPANS.get(match[2], 1)
     if seconds < 0:
         raise ValueError("write a time span that is not negative")
+    if not seconds <= _TEN_YEARS:
+        raise ValueError("write a time span of ten years at most")
     return seconds
 
 
@@ -71,23 +86,36 @@ def _parse_clock(value: object) -> object:
     # YAML 1.1 reads an unquoted 22:30 as the number 1350 (base 60).
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
         return f"{value // 60:02d}:{value % 60:02d}"
-    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(value)):
+    if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9]", _word(value)):
         raise ValueError("write a time of day such as 02:30")
-    return str(value).zfill(5)
+    return _word(value).zfill(5)
 
 
 def _parse_zone(value: object) -> object:
     try:
-        ZoneInfo(str(value))
+        ZoneInfo(_word(value) or "?")
     except (KeyError, ValueError, OSError) as error:
         raise ValueError("write a time zone such as Europe/Paris") from error
     return value
+
+
+def _absolute(value: object) -> object:
+    """The value is not repeated: somebody may have typed the secret itself where its file belongs."""
+    if not isinstance(value, Path) and not _word(value).startswith("/"):
+        raise ValueError("write the absolute path of a file or folder, such as /etc/coloc-agent/passphrase")
+    return value
+
+
+def _nothing_means_defaults(value: object) -> object:
+    """`console:` with nothing behind it is how people write `console: {}`; it does not mean "no console"."""
+    return {} if value is None else value
 
 
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 ClockTime = Annotated[str, BeforeValidator(_parse_clock)]
 Zone = Annotated[str, BeforeValidator(_parse_zone)]
+Place = Annotated[Path, BeforeValidator(_absolute)]
 # Names become labels, archive names and folder names: short, plain, never an option or a path.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
@@ -107,7 +135,7 @@ def parse_listen(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return {"port": value}
     if isinstance(value, str):
-        match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\s]+)):(\d+)", value)
+        match = re.fullmatch(r"(?:\[([0-9A-Za-z:.%]+)\]|([^:\s/]+)):([0-9]{1,5})", value)
         if not match:
             raise ValueError("write an address such as 127.0.0.1:9942 or [::1]:9942")
         return {"host": match[1] or match[2], "port": int(match[3])}
@@ -145,7 +173,7 @@ def _limit_of(parse: Any) -> Any:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e12:
         raise ValueError("write a number above zero")
     return float(value)
 
@@ -228,9 +256,9 @@ class BackupHost(Described):
 
     path: Path | None = None
     ssh: Annotated[str, Field(pattern=r"^ssh://[^\s-][^\s]*$")] | None = None
-    passphrase_file: Path | None = None
-    key_file: Path | None = None  # the ssh key; known_hosts lies beside it
-    known_hosts_file: Path | None = None
+    passphrase_file: Place | None = None
+    key_file: Place | None = None  # the ssh key; known_hosts lies beside it
+    known_hosts_file: Place | None = None
     remote_borg: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")] | None = None
     at: ClockTime | None = None  # overrides backup.at
     keep: Keep | None = None  # overrides backup.keep
@@ -257,7 +285,7 @@ class Backup(Described):
     keep: Keep = Keep()
     late_after: Seconds = 36 * 3600.0
     max_duration: Seconds = 6 * 3600.0
-    passphrase_file: Path | None = None  # for every host that has none of its own
+    passphrase_file: Place | None = None  # for every host that has none of its own
     exclude: tuple[str, ...] = ()
 
 
@@ -265,7 +293,7 @@ class MatrixChannel(Described):
     """A Matrix account that speaks in rooms."""
 
     homeserver: Annotated[str, Field(pattern=r"^https?://\S+$")]
-    token_file: Path | None = None
+    token_file: Place | None = None
     room: Annotated[str, Field(pattern=r"^[!#]\S+$")]
     allow_encrypted: bool = False
     language: Literal["fr", "en"] | None = None
@@ -276,7 +304,7 @@ class ForumChannel(Described):
 
     url: Annotated[str, Field(pattern=r"^https?://\S+$")]
     user: str
-    key_file: Path | None = None
+    key_file: Place | None = None
     topic: int = Field(gt=0)
     language: Literal["fr", "en"] | None = None
 
@@ -290,16 +318,38 @@ class ConsoleChannel(Described):
 class Channels(Described):
     """Where incidents are told."""
 
-    console: ConsoleChannel | None = None
+    console: Annotated[ConsoleChannel | None, BeforeValidator(_nothing_means_defaults)] = None
     matrix: MatrixChannel | None = None
     forum: ForumChannel | None = None
+
+
+# The rules of agent.rules: so that a misspelt one is a mistake, and not a rule that nobody changed.
+RULE_NAMES = (
+    "app_down",
+    "collector_failing",
+    "host_unreachable",
+    "backup_failed",
+    "backup_late",
+    "disk_nearly_full",
+    "quota_exceeded",
+    "config_invalid",
+)
+
+
+def _known_rule(name: str) -> str:
+    if name not in RULE_NAMES:
+        raise ValueError(f"is not a rule that I know{_nearest(name, RULE_NAMES)}")
+    return name
+
+
+RuleName = Annotated[str, AfterValidator(_known_rule)]
 
 
 class RuleChange(Described):
     """What people change of a rule; a rule that is off is not evaluated."""
 
     off: bool = False
-    above: float | None = None
+    above: Annotated[float, Field(gt=0, le=1)] | None = None  # a part of the whole: 0.9
     below: float | None = None
     wait: Seconds | None = None  # how long before it is told
     clear_after: Seconds | None = None  # how long it must stay away before it is over
@@ -309,7 +359,7 @@ class RuleChange(Described):
 class Sampling(Described):
     """How often the agent looks. The defaults suit a server of sixty apps."""
 
-    every: Seconds = 5.0
+    every: Annotated[Seconds, Field(ge=0.05)] = 5.0
     disk_every: Seconds = 3600.0
     databases_every: Seconds = 60.0
 
@@ -326,11 +376,11 @@ class Coloc(Described):
 class Paths(Described):
     """Where the agent keeps its things; the demo and tests move them."""
 
-    state: Path = Path("/var/lib/coloc-agent")
-    facts: Path = Path("/var/lib/coloc-agent-facts")
-    journal: Path = Path("/var/lib/coloc-agent-root")
-    requests: Path = Path("/run/coloc-agent/requests")
-    wake: Path = Path("/run/coloc-agent/wake")
+    state: Place = Path("/var/lib/coloc-agent")
+    facts: Place = Path("/var/lib/coloc-agent-facts")
+    journal: Place = Path("/var/lib/coloc-agent-root")
+    requests: Place = Path("/run/coloc-agent/requests")
+    wake: Place = Path("/run/coloc-agent/wake")
 
 
 class DatabaseServers(Described):
@@ -351,33 +401,22 @@ class Config(Described):
     stage: Literal["observe", "backup", "alert", "enforce"] = "observe"
     listen: Annotated[Listen, BeforeValidator(parse_listen)] = Listen()
     projects: dict[Name, Project] = {}
-    apps: dict[str, AppEntry] = {}
-    adminsys: dict[str, Adminsys] = {}
+    apps: dict[Name, AppEntry] = {}
+    adminsys: dict[str, Annotated[Adminsys, BeforeValidator(_nothing_means_defaults)]] = {}
     backup: Backup = Backup()
     channels: Channels = Channels()
-    rules: dict[str, RuleChange] = {}
+    rules: dict[RuleName, RuleChange] = {}
     sampling: Sampling = Sampling()
     startup_quiet: Seconds = 60.0
-    root: Path = Path("/")
+    root: Place = Path("/")
     paths: Paths = Paths()
     database_servers: DatabaseServers = DatabaseServers()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
-        problems = [
-            f"projects.{name}.adminsys names {person!r}, who is not in adminsys:{_nearest(person, self.adminsys)}"
-            for name, project in self.projects.items()
-            for person in project.adminsys
-            if person not in self.adminsys
-        ]
-        problems += [
-            f"apps.{app}.shared_by names {name!r}, which is not in projects:{_nearest(name, self.projects)}"
-            for app, entry in self.apps.items()
-            for name in entry.shared_by
-            if name not in self.projects
-        ]
-        if problems:
-            raise ValueError("; ".join(problems))
+        strangers = list(islice(_strangers(self.model_dump(include={"projects", "apps", "adminsys"})), _MAX_TOLD))
+        if strangers:
+            raise ValueError("; ".join(f"{'.'.join(map(str, place))}: {words}" for place, words in strangers))
         return self
 
     def reaches(self, stage: str) -> bool:
@@ -401,39 +440,119 @@ def load_config(path: Path) -> Config:
             hint="write one with `coloc-agent init`, or name it with --config",
         ) from error
     if len(raw) > _MAX_BYTES:
-        raise ConfigError(f"{path} is larger than 1 MiB", hint="is it the right file?")
+        raise ConfigError(f"{path} is larger than {_MAX_BYTES // 1024} KiB", hint="is it the right file?")
     return parse_config(raw, str(path))
 
 
 def parse_config(raw: bytes, name: str) -> Config:
     """The same from bytes; `name` is how messages call the file."""
-    try:
-        text = raw.decode("utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        repeated = list(_repeated_keys(node))
-        data = yaml.safe_load(text)
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}, line {mark.line + 1}" if mark else name
-        what = getattr(error, "problem", None) or str(error)
-        raise ConfigError(
-            f"{place}: not valid YAML: {what}", hint="check the indentation and the quotes there"
-        ) from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{name} holds no configuration", hint="begin with `coloc:` and `name:` below it")
+    node, data, repeated = _read_yaml(raw, name)
+    problems = repeated + [_at(node, place, words) for place, words in islice(_strangers(data), _MAX_TOLD)]
+    config = None
     try:
         config = Config.model_validate(data)
-        problems = repeated
     except ValidationError as error:
-        config, problems = None, repeated + [_mistake(item, node) for item in error.errors()]
-    except RecursionError as error:
-        raise ConfigError(f"{name} refers to itself", hint="remove the anchors (&, *)") from error
+        # Of the names that do not agree (a mistake without a place) every one is in the list already.
+        found = [item for item in error.errors(include_url=False) if item["loc"] or item["type"] != "value_error"]
+        problems += [_mistake(item, node) for item in found[:_MAX_TOLD]]
     if config is None or problems:
-        lines = "\n".join(f"{name}, {problem}" for problem in sorted(set(problems), key=_by_line))
-        raise ConfigError(lines, hint="nothing was changed; mend these lines and try again")
+        told = sorted(set(problems), key=_by_line)
+        lines = "\n".join(f"{name}, {problem}" for problem in told[:_MAX_TOLD])
+        more = f"\n{name}: and more" if len(told) > _MAX_TOLD else ""
+        raise ConfigError(lines + more, hint="nothing was changed; mend these lines and try again")
     return config
+
+
+def _read_yaml(raw: bytes, name: str) -> tuple[yaml.Node, dict[Any, Any], list[str]]:
+    """The file as nodes (for their lines), as data, and what can be told of its form alone. Raises ConfigError."""
+    loader = None
+    try:
+        loader = _Loader(raw.decode("utf-8"))
+        node = loader.get_single_node()
+        _refuse_bombs(node, name)
+        repeated = list(islice(_repeated_keys(node), _MAX_TOLD + 1))
+        data = loader.construct_document(node) if node else None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text", hint="save it as UTF-8") from error
+    except RecursionError as error:
+        raise ConfigError(f"{name} is nested too deeply", hint="is it the right file?") from error
+    except (yaml.YAMLError, ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
+        # PyYAML raises any of these for a tag (!!int, !!timestamp, …) before something that is not one.
+        mark = getattr(error, "problem_mark", None)
+        place = f"{name}, line {mark.line + 1}" if mark else name
+        what = getattr(error, "problem", None) or getattr(error, "reason", None) or "a value is not what its tag says"
+        raise ConfigError(
+            f"{place}: not valid YAML: {_short(what)}", hint="check the indentation and the quotes there"
+        ) from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+    if node is None or not isinstance(data, dict):
+        raise ConfigError(f"{name} holds no configuration", hint="begin with `coloc:` and `name:` below it")
+    return node, data, repeated
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose only booleans are true and false: by the older rule the key `off` and the name `no` are, too."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the form that PyYAML wants
+        first: [(tag, shape) for tag, shape in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _refuse_bombs(root: yaml.Node | None, name: str) -> None:
+    """Few lines of aliases (*) can stand for more than any memory holds, or for themselves: count before writing out.
+
+    Raises ConfigError, also for characters that no name or file has and no terminal should be shown.
+    """
+    sizes: dict[int, int] = {}
+    stack: list[tuple[yaml.Node, bool]] = [(root, False)] if root else []
+    while stack:
+        node, inner_is_known = stack.pop()
+        inner = _inner(node)
+        if inner_is_known:
+            counted = [sizes[id(child)] for child in inner]
+            if 0 in counted:
+                raise ConfigError(f"{name} refers to itself", hint="remove the anchors (&, *)")
+            sizes[id(node)] = 1 + sum(counted)
+            if sizes[id(node)] > _MAX_NODES:
+                raise ConfigError(f"{name} holds more than {_MAX_NODES} values", hint="remove the anchors (&, *)")
+        elif id(node) not in sizes:
+            sizes[id(node)] = 0  # being counted
+            stack += [(node, True), *((child, False) for child in inner)]
+            if isinstance(node, yaml.ScalarNode) and _UNPRINTABLE.search(node.value):
+                line = node.start_mark.line + 1
+                raise ConfigError(f"{name}, line {line}: an invisible character", hint="write that value again")
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _inner(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _strangers(data: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:
+    """Names that stand for nobody: (place, words). It takes data as it was written, whatever its shape."""
+    people, projects = _mapping(data.get("adminsys")), _mapping(data.get("projects"))
+    for name, project in projects.items():
+        listed = _mapping(project).get("adminsys")
+        for number, person in enumerate(listed if isinstance(listed, list | tuple) else ()):
+            if isinstance(person, str) and person not in people:
+                words = f"names {_shown(person)}, who is not in adminsys:{_nearest(person, people)}"
+                yield ["projects", name, "adminsys", number], words
+    for app, entry in _mapping(data.get("apps")).items():
+        for name in _mapping(_mapping(entry).get("shared_by")):
+            if name not in projects:
+                words = f"names {_shown(name)}, which is not in projects:{_nearest(str(name), projects)}"
+                yield ["apps", app, "shared_by", name], words
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _by_line(problem: str) -> tuple[int, str]:
@@ -454,11 +573,12 @@ def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
         if isinstance(here, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in here.value:
-                word = str(key.value)
-                if word in seen:
-                    yield f"line {key.start_mark.line + 1}: {word!r} stands twice; keep one"
-                seen.add(word)
                 stack.append(value)
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                if key.value in seen:
+                    yield f"line {key.start_mark.line + 1}: {_shown(key.value)} stands twice; keep one"
+                seen.add(key.value)
 
 
 _WORDS = {
@@ -473,20 +593,34 @@ _WORDS = {
 }
 
 
-def _mistake(item: Any, node: yaml.Node | None) -> str:
+def _mistake(item: Any, node: yaml.Node) -> str:
     place = [part for part in item["loc"] if part != "[key]"]
-    line, dotted = _line_of(node, place), ".".join(str(part) for part in place) or "the file"
     kind, message = item["type"], str(item["msg"])
     words = _WORDS.get(kind)
     if kind == "extra_forbidden":
-        words = f"is not a key that I know{_nearest(str(place[-1]), _keys_at(place[:-1]))}"
+        words = f"is not a key that I know{_nearest(_short(place[-1]), _keys_at(place[:-1]))}"
     elif kind == "literal_error":
-        words = f"is {item['input']!r}; write one of {item['ctx']['expected']}"
+        words = f"is {_shown(item['input'])}; write one of {item['ctx']['expected']}"
     elif kind == "string_pattern_mismatch":
-        words = f"is {item['input']!r}; it must look like {item['ctx']['pattern']}"
+        words = f"is {_shown(item['input'])}; it must look like {item['ctx']['pattern']}"
     elif kind == "value_error":
         words = message.removeprefix("Value error, ")
-    return f"line {line}: {dotted}: {words or message.lower()}"
+    return _at(node, place, words or message.lower())
+
+
+def _at(node: yaml.Node, place: list[Any], words: str) -> str:
+    dotted = ".".join(_short(part) for part in place) or "the file"
+    return f"line {_line_of(node, place)}: {dotted}: {words}"
+
+
+def _shown(value: object) -> str:
+    """A wrong value as it was written, if it is one word or number; a list has no end."""
+    return repr(_short(value)) if isinstance(value, str) else _short(_word(value) or "a list or a mapping")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _line_of(node: yaml.Node | None, place: list[Any]) -> int:
@@ -528,8 +662,8 @@ def _types_in(annotation: Any) -> Iterator[Any]:
 
 
 def _nearest(word: str, known: Any) -> str:
-    names = sorted(str(name) for name in known)
-    match = difflib.get_close_matches(word, names, n=1)
+    names = sorted(_short(name) for name in islice(known, 500))
+    match = difflib.get_close_matches(_short(word), names, n=1)
     if match:
         return f"; did you mean {match[0]!r}?"
     return f"; known: {', '.join(names[:12])}" if names else ""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from coloc.times import iso, parse_iso
+
+_LONGEST_WAIT = timedelta(days=1)  # nobody asks for more: beyond it the clock was set back, and the message is due
 
 
 class Kind(StrEnum):
@@ -66,19 +68,19 @@ def add(
 
     A waiting edit of the same message is replaced: only the last text counts.
     """
-    if kind is Kind.EDIT:
+    payload = json.dumps({"text": message.text, "html": message.html, "rings": message.rings})
+    added = connection.execute(
+        "INSERT INTO outbox (channel, target, kind, key, about, payload, txn_id, created_at, next_try_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+        (channel, target, kind, key, about, payload, uuid.uuid4().hex, iso(now), iso(now)),
+    )
+    if added.rowcount and kind is Kind.EDIT:
         connection.execute(
             "UPDATE outbox SET state = 'dropped', error = 'a later edit took its place' "
             "WHERE state = 'waiting' AND attempts = 0 AND kind = 'edit' "
             "AND channel = ? AND target = ? AND about = ? AND key <> ?",
             (channel, target, about, key),
         )
-    payload = json.dumps({"text": message.text, "html": message.html, "rings": message.rings}, ensure_ascii=False)
-    connection.execute(
-        "INSERT INTO outbox (channel, target, kind, key, about, payload, txn_id, created_at, next_try_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-        (channel, target, kind, key, about, payload, uuid.uuid4().hex, iso(now), iso(now)),
-    )
 
 
 def queues(connection: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -95,9 +97,14 @@ def head(connection: sqlite3.Connection, channel: str, target: str, now: datetim
         "SELECT * FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? ORDER BY id LIMIT 1",
         (channel, target),
     ).fetchone()
-    if row is None or parse_iso(row["next_try_at"]) > now:
+    if row is None or timedelta(0) < parse_iso(row["next_try_at"]) - now <= _LONGEST_WAIT:
         return None
     return _row(connection, row)
+
+
+def begin(connection: sqlite3.Connection, row_id: int) -> None:
+    """Write down that a try begins, before it does: after a crash nobody knows whether it was heard."""
+    connection.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = ?", (row_id,))
 
 
 def settle(
@@ -112,10 +119,36 @@ def settle(
 ) -> None:
     """Write down how a try ended: sent, refused, or waiting/blocked until `next_try_at`."""
     connection.execute(
-        "UPDATE outbox SET state = ?, attempts = attempts + 1, error = ?, remote_id = coalesce(?, remote_id), "
+        "UPDATE outbox SET state = ?, error = ?, remote_id = coalesce(?, remote_id), "
         "sent_at = CASE WHEN ? = 'sent' THEN ? ELSE sent_at END, next_try_at = coalesce(?, next_try_at) WHERE id = ?",
         (state, error[:500], remote_id, state, iso(now), iso(next_try_at) if next_try_at else None, row_id),
     )
+
+
+def name_remotely(connection: sqlite3.Connection, key: str, remote_id: str) -> None:
+    """A message that was never said under its own key was said now: later edits belong to that one."""
+    connection.execute("UPDATE outbox SET remote_id = ? WHERE key = ?", (remote_id, key))
+
+
+def foldable(connection: sqlite3.Connection, channel: str, target: str) -> list[Row]:
+    """First messages of a queue that were never tried, when the queue has trouble or is long: a digest's matter."""
+    rows = connection.execute(
+        "SELECT * FROM outbox WHERE state = 'waiting' AND kind = 'new' AND attempts = 0 AND key NOT LIKE 'digest:%' "
+        "AND channel = ? AND target = ? ORDER BY id",
+        (channel, target),
+    )
+    return [_row(connection, row) for row in rows]
+
+
+def drop(connection: sqlite3.Connection, ids: Sequence[int], *, why: str) -> None:
+    """End rows that another row tells, inside the caller's transaction, with the edits of them that still wait."""
+    for row_id in ids:
+        connection.execute("UPDATE outbox SET state = 'dropped', error = ? WHERE id = ?", (why, row_id))
+        connection.execute(
+            "UPDATE outbox SET state = 'dropped', error = ? WHERE state = 'waiting' AND kind <> 'new' AND attempts = 0 "
+            "AND about = (SELECT key FROM outbox WHERE id = ?)",
+            (why, row_id),
+        )
 
 
 def depth(connection: sqlite3.Connection) -> Mapping[str, tuple[int, datetime]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,7 +33,11 @@ def ask(folder: Path, kind: str, **values: str | int | float) -> None:
     if kind not in KINDS:
         raise ValueError(f"unknown kind of request: {kind}")
     try:
-        write_whole(folder / f"{uuid.uuid4().hex}.json", json.dumps({"kind": kind, "values": values}), mode=0o660)
+        write_whole(
+            folder / f"{time.time_ns():020d}-{uuid.uuid4().hex}.json",
+            json.dumps({"kind": kind, "values": values}),
+            mode=0o660,
+        )
     except OSError as error:
         raise ColocError(
             f"the agent cannot be asked: {folder}: {error.strerror}",
@@ -42,15 +48,17 @@ def ask(folder: Path, kind: str, **values: str | int | float) -> None:
 def take(folder: Path) -> Iterator[Request]:
     """The requests that wait; each file is removed as it is taken, also when it is not a request."""
     try:
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".json"))[:_MAX_WAITING]
+        entries = (entry.name for entry in os.scandir(folder))
+        names = sorted(name for name in entries if name.endswith(".json") and not name.startswith("."))[:_MAX_WAITING]
     except OSError:
         return
     for name in names:
         path = folder / name
-        if name.startswith("."):
-            continue
         request = _read(path)
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink()
+        except OSError:
+            continue  # a folder, or somebody else took it: what cannot be removed would be obeyed for ever
         if request is not None:
             yield request
 
@@ -61,7 +69,23 @@ def _read(path: Path) -> Request | None:
         with os.fdopen(descriptor, "rb") as file:
             data = json.loads(file.read(_MAX_BYTES))
         kind, values = data["kind"], data["values"]
-        plain = all(isinstance(key, str) and isinstance(value, str | int | float) for key, value in values.items())
+        plain = {_text(key): _plain(value) for key, value in values.items()}
+        known = kind in KINDS
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return Request(path.stem, kind, values) if kind in KINDS and plain else None
+    return Request(path.stem, kind, plain) if known else None
+
+
+def _plain(value: object) -> str | int | float:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int) and abs(value) < 2**63:
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError("not a plain value")
+
+
+def _text(text: str) -> str:
+    """What people may write: no control characters, which a log or a terminal would obey."""
+    return "".join(sign if sign.isprintable() else " " for sign in text.encode("utf-8", "replace").decode())

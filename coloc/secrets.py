@@ -43,16 +43,28 @@ class Secret:
 def read_secret(path: Path) -> Secret:
     """The first line of a secret's file. Raises ConfigError when it is missing, empty or readable by everybody."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
         raise ConfigError(
-            f"the secret {path} cannot be read: {error.strerror}",
+            f"the secret {path} cannot be read: {getattr(error, 'strerror', None) or 'that is no path'}",
             hint=f"create it with mode 0600: install -m 600 /dev/stdin {path}",
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o007:
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"the secret {path} is not a file", hint="name the file itself in coloc.yml")
+        if stat.S_IMODE(mode) & 0o007:
             raise ConfigError(f"the secret {path} can be read by everybody", hint=f"run: chmod 600 {path}")
-        text = file.read(_MAX_BYTES).decode("utf-8", "replace").split("\n", 1)[0].strip("\r")
+        line = os.read(descriptor, _MAX_BYTES).split(b"\n", 1)[0].strip(b"\r")
+    finally:
+        os.close(descriptor)
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        # Not chained: the error would carry the bytes of the secret.
+        raise ConfigError(f"the secret {path} is not a line of UTF-8 text", hint="write the secret again") from None
     if not text:
         raise ConfigError(f"the secret {path} is empty", hint="write the secret on its first line")
     return Secret(text)

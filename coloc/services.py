@@ -117,4 +117,4 @@ def _no_systemd(error: CommandFailed) -> bool:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 19 else 0
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0

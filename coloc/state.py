@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ MIGRATIONS = (
     ) STRICT;
 
     CREATE TABLE incidents (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- people and messages name it: never given twice
         key TEXT NOT NULL,            -- rule and labels: one open incident per key
         rule TEXT NOT NULL, labels TEXT NOT NULL,
         phase TEXT NOT NULL, severity TEXT NOT NULL,
@@ -65,9 +65,19 @@ MIGRATIONS = (
     ) STRICT;
     """,
 )
+# A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
+_TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _HISTORY_ROWS = 20_000
 _RESERVE_BYTES = 1024 * 1024
 _MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below leave
+
+# Messages that were settled and that nothing will edit any more: the first message of an open incident stays, however
+# old, because the word that the incident is over edits it.
+_NOTHING_FOLLOWS = (
+    "state IN ('sent', 'dropped', 'refused') "
+    "AND about NOT IN (SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) "
+    "AND NOT EXISTS (SELECT 1 FROM incidents WHERE resolved_at IS NULL AND about LIKE 'incident:' || id || ':%')"
+)
 
 
 class State:
@@ -89,25 +99,34 @@ class State:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
                 raise
-        except sqlite3.OperationalError as error:
-            raise StateError(
-                f"{self.path} cannot be written: {error}", hint="free some space on its disk; nothing was lost"
-            ) from error
-        except sqlite3.DatabaseError as error:
+        except _TROUBLE as error:
             if isinstance(error, sqlite3.IntegrityError):
                 raise
-            raise _damaged(self.path, error) from error
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> StateError:
+        if isinstance(error, sqlite3.OperationalError):
+            return StateError(
+                f"{self.path} cannot be used: {error}", hint="free some space on its disk; nothing was lost"
+            )
+        return _damaged(self.path, error)
 
     def get(self, key: str) -> str | None:
-        """One remembered word."""
-        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        """One remembered word. Raises StateError."""
+        try:
+            row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        except _TROUBLE as error:
+            raise self._trouble(error) from error
         return None if row is None else str(row[0])
 
     def put(self, key: str, value: str) -> None:
-        """Remember a word; call it inside a transaction when it belongs to other changes."""
-        self.connection.execute(
-            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
-        )
+        """Remember a word; call it inside a transaction when it belongs to other changes. Raises StateError."""
+        try:
+            self.connection.execute(
+                "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
+            )
+        except _TROUBLE as error:
+            raise self._trouble(error) from error
 
     def tidy(self, before: str, *, keep: int = _HISTORY_ROWS) -> None:
         """Forget history older than `before` (ISO, UTC) and beyond `keep` rows a table; never what is still to be sent.
@@ -117,8 +136,7 @@ class State:
         with self.transaction() as connection:
             connection.execute("DELETE FROM facts WHERE at < ?", (before,))
             connection.execute(
-                "DELETE FROM outbox WHERE state IN ('sent', 'dropped', 'refused') AND created_at < ? AND about NOT IN "
-                "(SELECT about FROM outbox WHERE state IN ('waiting', 'blocked'))",
+                f"DELETE FROM outbox WHERE {_NOTHING_FOLLOWS} AND created_at < ?",  # noqa: S608 - a constant
                 (before,),
             )
             connection.execute("DELETE FROM incident_history WHERE at < ?", (before,))
@@ -139,11 +157,7 @@ class State:
         with self.transaction() as connection:
             connection.execute("DELETE FROM incident_history")
             connection.execute("DELETE FROM incidents WHERE resolved_at IS NOT NULL")
-            connection.execute(
-                "DELETE FROM outbox WHERE state IN ('sent', 'dropped', 'refused') AND about NOT IN "
-                "(SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) AND about NOT IN "
-                "(SELECT 'incident:' || id FROM incidents)"
-            )
+            connection.execute(f"DELETE FROM outbox WHERE {_NOTHING_FOLLOWS}")  # noqa: S608 - a constant
 
     def keep_reserve(self) -> None:
         """Lay one MiB aside for the day when the disk is full; nothing when there is no room for it now."""
@@ -164,7 +178,7 @@ class State:
         self.connection.close()
 
 
-def open_state(path: Path) -> State:
+def open_state(path: Path, *, migrations: Sequence[str] = MIGRATIONS) -> State:
     """Open or create state.db and bring it to the present form.
 
     Raises StateError for a file of a newer agent, a damaged one, or one that cannot be written. Before a migration the
@@ -175,26 +189,28 @@ def open_state(path: Path) -> State:
         connection = _connect(path)
     except (OSError, sqlite3.OperationalError) as error:
         raise StateError(f"{path} cannot be opened: {error}", hint="check its folder's owner and free space") from error
-    except sqlite3.DatabaseError as error:
+    except _TROUBLE as error:
         raise _damaged(path, error) from error
     try:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version > len(MIGRATIONS):
+        if version < 0:
+            raise _damaged(path, f"form {version}")
+        if version > len(migrations):
             raise StateError(
-                f"{path} was written by a newer coloc-agent (form {version}, this one knows {len(MIGRATIONS)})",
+                f"{path} was written by a newer coloc-agent (form {version}, this one knows {len(migrations)})",
                 hint=f"upgrade coloc-agent, or put back {path.name}.before-{version}",
             )
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise _damaged(path, damage)
-        for number in range(version + 1, len(MIGRATIONS) + 1):
-            _migrate(connection, path, number)
+        for number in range(version + 1, len(migrations) + 1):
+            _migrate(connection, path, number, migrations[number - 1])
     except sqlite3.OperationalError as error:
         connection.close()
         raise StateError(
             f"{path} cannot be brought up to date: {error}", hint="free some space on its disk and start again"
         ) from error
-    except sqlite3.DatabaseError as error:
+    except _TROUBLE as error:
         connection.close()
         raise _damaged(path, error) from error
     except StateError:
@@ -203,24 +219,38 @@ def open_state(path: Path) -> State:
     return State(connection, path)
 
 
+def connect_again(path: Path) -> State:
+    """One more connection to a state that `open_state` brought up to date, for a thread of the daemon."""
+    return State(_connect(path), path)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     path.touch(mode=0o600)
     path.chmod(0o600)
     connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", f"max_page_count = {_MAX_PAGES}"):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"max_page_count = {_MAX_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, number: int) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, number: int, script: str) -> None:
     if number > 1:
         copy = path.with_name(f"{path.name}.before-{number}")
         copy.unlink(missing_ok=True)
         copy.touch(mode=0o600)
         with closing(sqlite3.connect(copy)) as target:
             connection.backup(target)
-    connection.executescript(f"BEGIN IMMEDIATE; {MIGRATIONS[number - 1]}; PRAGMA user_version = {number}; COMMIT;")
+    connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
 
 
 def _damaged(path: Path, why: object) -> StateError:

@@ -35,7 +35,7 @@ COLOC_YML = """\
 coloc: {{name: demo, kind: mixed, language: {language}, timezone: Europe/Paris}}
 stage: alert
 listen: "{listen}"
-root: {folder}/root
+root: "{folder}/root"
 startup_quiet: 0s
 adminsys:
   lea: {{forum: lea}}
@@ -53,19 +53,19 @@ projects:
 apps:
   nextcloud: {{shared_by: {{chorale: 1, velo: 1, tiers-lieu: 2}}}}
 backup:
-  passphrase_file: {folder}/secrets/passphrase
+  passphrase_file: "{folder}/secrets/passphrase"
   hosts:
-    alouette: {{path: {folder}/hosts/alouette}}
-    merle: {{path: {folder}/hosts/merle}}
+    alouette: {{path: "{folder}/hosts/alouette"}}
+    merle: {{path: "{folder}/hosts/merle"}}
 channels:
   console: {{}}
 {matrix}rules:
   app_down: {{wait: 2s, clear_after: 2s}}
 sampling: {{every: 2s, disk_every: 20s, databases_every: 10s}}
 paths:
-  state: {folder}/state
-  facts: {folder}/facts
-  journal: {folder}/journal
-  requests: {folder}/requests
-  wake: {folder}/wake
+  state: "{folder}/state"
+  facts: "{folder}/facts"
+  journal: "{folder}/journal"
+  requests: "{folder}/requests"
+  wake: "{folder}/wake"
 """

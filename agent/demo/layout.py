@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -21,8 +23,10 @@ def lay_out(folder: Path, *, listen: str, language: str, matrix: str = "") -> Pa
     """Make the demo in `folder` anew (archives stay) and return the path of its coloc.yml. Raises OSError."""
     folder = folder.absolute()
     root = folder / "root"
-    (folder / "secrets").mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o755)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "root" / _MARK).exists() or not any(folder.iterdir()):
+        folder.chmod(0o755)  # the demo's accounts must get in; a folder of somebody else's keeps its own rights
+    (folder / "secrets").mkdir(exist_ok=True, mode=0o700)
     if (root / _MARK).exists():
         shutil.rmtree(root)
     root.mkdir()
@@ -36,14 +40,15 @@ def lay_out(folder: Path, *, listen: str, language: str, matrix: str = "") -> Pa
     if not passphrase.exists():
         _write(passphrase, secrets.token_urlsafe(24) + "\n", 0o600)
     config = folder / "coloc.yml"
-    text = COLOC_YML.format(folder=folder, listen=listen, language=language, matrix=matrix)
+    quoted = json.dumps(str(folder))[1:-1]
+    text = COLOC_YML.format(folder=quoted, listen=listen, language=language, matrix=matrix)
     _write(config, text, 0o600)
     return config
 
 
 def write_systemctl(folder: Path, python: Sequence[str]) -> None:
     """Put a `systemctl` for the demo's units into `folder/bin`."""
-    words = " ".join(f"'{word}'" for word in (*python, "-m", "agent.demo.systemctl", str(folder.absolute())))
+    words = shlex.join((*python, "-m", "agent.demo.systemctl", str(folder.absolute())))
     _write(folder / "bin" / "systemctl", f'#!/bin/sh\nexec {words} "$@"\n', 0o755)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from html import escape
+from html import escape as _escape
 from zoneinfo import ZoneInfo
 
 from agent.page.words import word
@@ -25,6 +26,16 @@ td.n{font-variant-numeric:tabular-nums;white-space:nowrap}.good{color:var(--good
 .soft{color:var(--soft);font-size:.9rem}.box{overflow-x:auto}.now{font-size:1.2rem;font-weight:600}
 code{font-size:.95em}
 """
+
+
+def escape(text: str) -> str:
+    """A text from outside as HTML: nothing in it is markup, turns the writing around, or cannot be sent."""
+    plain = text.translate(_TURNS).encode("utf-8", "replace").decode()
+    return _escape("".join(sign if sign.isprintable() else " " for sign in plain))
+
+
+# Signs that reverse the direction of what follows: a name could otherwise hide or forge the words behind it.
+_TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def render(status: Status, language: str) -> str:
@@ -55,8 +66,10 @@ class _Paper:
         shown = for_people(moment, self._zone)
         return f'<time datetime="{moment.isoformat()}">{shown}</time>'
 
-    def _table(self, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-        head = "".join(f'<th scope="col">{self._(text)}</th>' for text in heads)
+    def _table(self, heads: Sequence[str], rows: Iterable[Sequence[str]], *, names: Sequence[str] = ()) -> str:
+        """heads: our words; names: further heads as people chose them."""
+        texts = [*(self._(text) for text in heads), *(escape(name) for name in names)]
+        head = "".join(f'<th scope="col">{text}</th>' for text in texts)
         lines = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
         return f'<div class="box"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
 
@@ -140,7 +153,7 @@ class _Paper:
             cells = (self._backup(known.get((app.id, host))) for host in hosts)
             rows.append([f"<td>{escape(app.id)}</td>", *(f"<td>{cell}</td>" for cell in cells)])
         how = f"<p>{self._('To bring an app back')}: <code>coloc-agent restore APP --dry-run</code></p>"
-        return heading + self._table(("App", *hosts), rows) + how
+        return heading + self._table(("App",), rows, names=hosts) + how
 
     def _backup(self, backup: BackupStatus | None) -> str:
         if backup is None:
@@ -162,22 +175,22 @@ class _Paper:
 
 
 def _figures(cpu: float | None, *sizes: float | None) -> list[str]:
-    cells = ["—" if cpu is None else f"{cpu:.2f}", *(human_bytes(size) for size in sizes)]
+    cells = ["—" if cpu is None or not math.isfinite(cpu) else f"{cpu:.2f}", *(human_bytes(size) for size in sizes)]
     return [f'<td class="n">{cell}</td>' for cell in cells]
 
 
 def _amount(resource: str, value: float | None) -> str:
     if resource in {"memory", "disk", "database"}:
         return human_bytes(value)
-    return "—" if value is None else f"{value:g}"
+    return "—" if value is None or not math.isfinite(value) else f"{value:g}"
 
 
 def human_bytes(size: float | None) -> str:
     """`1.5 GB`: decimal units, as disks are sold and quotas are written; "—" for what was not measured."""
-    if size is None:
+    if size is None or not math.isfinite(size):
         return "—"
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(size) < 1000:
+        if abs(size) < 999.5:
             return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"

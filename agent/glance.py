@@ -1,0 +1,181 @@
+"""Turns a Status into the lines that `status`, `alerts` and `quota` print. Pure; text from outside is made harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from agent.page.page import human_bytes
+from agent.page.words import FRENCH as PAGE_FRENCH
+from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from agent.terminal import bad, columns, good, harmless, heading
+from coloc.times import for_people
+
+FRENCH: Mapping[str, str] = {
+    "apps running": "apps en marche",
+    "not measured": "non mesuré",
+    "No backup host": "Aucun hôte de sauvegarde",
+    "backed up": "sauvegardées",
+    "newest": "la plus récente",
+    "oldest": "la plus ancienne",
+    "Collectors": "Collecteurs",
+    "all well": "tous en ordre",
+    "Messages that wait": "Messages en attente",
+    "No open incident": "Aucun incident en cours",
+    "To take one on": "Pour en prendre un en charge",
+    "No quota is declared yet": "Aucun quota n'est encore déclaré",
+    "since": "depuis",
+    "soft limit": "limite souple",
+    "hard limit": "limite ferme",
+    "resource": "ressource",
+    "used": "utilisé",
+    "step": "palier",
+    "would do": "ferait",
+    "would have acted": "aurait agi",
+    "times": "fois",
+    "Simulation: nothing is done to any project": "Simulation : rien n'est fait à aucun projet",
+    "nothing": "rien",
+    "tell the project": "prévenir le projet",
+    "bound its CPU time (CPUQuota) a little below its use": (
+        "plafonner son temps processeur (CPUQuota) un peu sous son usage"
+    ),
+    "bound its CPU time to the quota": "plafonner son temps processeur au quota",
+    "hold its memory back (MemoryHigh)": "retenir sa mémoire (MemoryHigh)",
+    "bound its memory (MemoryMax), in steps, above its use": (
+        "plafonner sa mémoire (MemoryMax), par paliers, au-dessus de son usage"
+    ),
+    "set the filesystem's soft quota": "poser le quota souple du système de fichiers",
+    "set the filesystem's hard quota": "poser le quota ferme du système de fichiers",
+    "limit its database connections": "limiter ses connexions aux bases de données",
+    "stop writes to its databases; reading and deleting stay": (
+        "suspendre l'écriture dans ses bases ; lire et supprimer restent possibles"
+    ),
+    "bound its processes (TasksMax)": "plafonner ses processus (TasksMax)",
+    "stop one unit": "arrêter une unité",
+    "hold its mail in the queue": "retenir son courrier dans la file",
+}
+
+
+class Glance:
+    """The parts of what is printed, for one status and one reader."""
+
+    def __init__(self, status: Status, language: str) -> None:
+        self._status, self._language, self._zone = status, language, ZoneInfo(status.timezone)
+
+    def _(self, text: str) -> str:
+        if self._language != "fr":
+            return text
+        return FRENCH.get(text) or PAGE_FRENCH.get(text) or harmless(text)
+
+    def _time(self, moment: datetime | None) -> str:
+        return for_people(moment, self._zone) if moment else self._("never")
+
+    def everything(self) -> list[str]:
+        """One glance: what `coloc-agent status` prints."""
+        status = self._status
+        kind, stage = harmless(status.kind), harmless(status.stage)
+        first = f"{heading(harmless(status.coloc))} ({kind}) · {self._('Stage')}: {heading(stage)}"
+        lines = [f"{first} · {self._('measured at')} {self._time(status.at)}"]
+        lines += [*self.apps(), *self.backups(), *self.incidents(), *self.collectors()]
+        return lines + [f"  {harmless(spot)}" for spot in status.blind_spots]
+
+    def apps(self) -> list[str]:
+        """How many run, and those that do not."""
+        apps = self._status.apps
+        running = sum(app.up is True for app in apps)
+        known = sum(app.up is not None for app in apps)
+        count = f"{running}/{known} {self._('apps running')}"
+        unknown = f", {len(apps) - known} {self._('not measured')}" if known < len(apps) else ""
+        lines = [f"{self._('Apps')}: {good(count) if running == known else bad(count)}{unknown}"]
+        return lines + columns([self._app(app) for app in apps if app.up is False or app.state != "ok"])
+
+    def _app(self, app: AppStatus) -> list[str]:
+        state = self._({True: "running", False: "down", None: "unknown"}[app.up])
+        state += "" if app.state == "ok" else f", {self._(app.state)}"
+        return [harmless(app.id), harmless(app.label), bad(state), harmless("; ".join(app.problems[:3]))]
+
+    def backups(self) -> list[str]:
+        """The last word of each backup host."""
+        if not self._status.hosts:
+            return [f"{self._('Backups')}: {self._('No backup host')}"]
+        rows = [self._host(host) for host in self._status.hosts]
+        failed = [backup for backup in self._status.backups if not backup.ok and backup.last_try_at]
+        return [f"{self._('Backups')}:", *columns(rows), *columns([self._failure(backup) for backup in failed])]
+
+    def _host(self, host: str) -> list[str]:
+        done = [item.last_success_at for item in self._status.backups if item.host == host and item.last_success_at]
+        count = f"{len(done)}/{len(self._status.apps)} {self._('backed up')}"
+        proven = [item.last_proven_at for item in self._status.backups if item.host == host and item.last_proven_at]
+        return [
+            harmless(host),
+            good(count) if done and len(done) >= len(self._status.apps) else bad(count),
+            f"{self._('newest')} {self._time(max(done, default=None))}",
+            f"{self._('oldest')} {self._time(min(done, default=None))}",
+            f"{self._('Proven')} {self._time(max(proven, default=None))}",
+        ]
+
+    def _failure(self, backup: BackupStatus) -> list[str]:
+        return [f"{harmless(backup.app)} → {harmless(backup.host)}", bad(self._("failed")), harmless(backup.failure)]
+
+    def incidents(self) -> list[str]:
+        """What is open, and how to take it on."""
+        if not self._status.open_incidents:
+            return [f"{self._('Incidents')}: {good(self._('No open incident'))}"]
+        lines = [f"{self._('Open incidents')}:"]
+        lines += columns([self._incident(incident) for incident in self._status.open_incidents])
+        return [*lines, f"  {self._('To take one on')}: coloc-agent alerts ack ID --by NAME"]
+
+    def _incident(self, incident: IncidentStatus) -> list[str]:
+        state = f"{self._('since')} {self._time(incident.fired_at)}"
+        if incident.acked_by:
+            state += f", {self._('taken on by')} {harmless(incident.acked_by)}"
+        if incident.silenced_until:
+            state += f", {self._('in silence until')} {self._time(incident.silenced_until)}"
+        return [f"#{incident.id}", bad(self._(incident.severity)), harmless(incident.title), state]
+
+    def collectors(self) -> list[str]:
+        """Those that cannot measure, and messages that did not leave yet."""
+        broken = [[harmless(name), bad(harmless(why))] for name, why in self._status.collectors.items() if why]
+        lines = [f"{self._('Collectors')}: {good(self._('all well')) if not broken else ''}".rstrip(), *columns(broken)]
+        waiting = [f"{harmless(channel)}: {count}" for channel, count in self._status.outbox.items() if count]
+        return lines + ([f"{self._('Messages that wait')}: {', '.join(waiting)}"] if waiting else [])
+
+    def quotas(self) -> list[str]:
+        """Every project against its limits: what `coloc-agent quota` prints."""
+        rows = [self._quota(project, quota) for project in self._status.projects for quota in project.quotas]
+        if not rows:
+            return [self._("No quota is declared yet")]
+        heads = (
+            "Project",
+            "resource",
+            "used",
+            "soft limit",
+            "hard limit",
+            "step",
+            "since",
+            "would do",
+            "would have acted",
+        )
+        table = columns([[heading(self._(head).lower()) for head in heads], *rows], indent="")
+        return [*table, self._("Simulation: nothing is done to any project")]
+
+    def _quota(self, project: ProjectStatus, quota: QuotaStatus) -> list[str]:
+        step = self._(quota.step)
+        return [
+            harmless(project.name),
+            self._(quota.resource),
+            _amount(quota.resource, quota.used),
+            _amount(quota.resource, quota.soft),
+            _amount(quota.resource, quota.hard),
+            step if quota.step == "fine" else bad(step),
+            self._time(quota.since),
+            self._(quota.would_do),
+            f"{quota.would_have_acted} {self._('times')}",
+        ]
+
+
+def _amount(resource: str, value: float | None) -> str:
+    if value is None:
+        return "—"
+    return human_bytes(value) if resource in {"memory", "disk", "database"} else f"{value:g}"

@@ -1,0 +1,227 @@
+"""Sends what waits in the outbox: one ordered worker per room, so that a dead one delays nobody else.
+
+The rules, in plain sentences:
+* a row is tried until it is sent or refused; a row whose fate is unknown is repeated as it is, with its transaction id;
+* waiting between tries goes by the monotonic clock, doubles up to five minutes, and begins anew after a restart;
+* what a human must mend (blocked) is tried every five minutes, and holds the rows behind it;
+* an edit of a message that was never said is said as a message of its own, and what follows edits that one;
+* when many first messages wait for one room after an outage, they become one digest; the digest row and the end of the
+  rows that it tells are one transaction. A row that was tried already is never folded: it may have been heard.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from alerts.channel import Blocked, Channel, Outcome, Refused, Retry, Sent
+from alerts.messages import digest
+from coloc import outbox
+from coloc.outbox import Kind, Row
+from coloc.state import State, connect_again
+from coloc.times import now_utc
+
+logger = logging.getLogger(__name__)
+_FIRST_WAIT, _LONGEST_WAIT, _BLOCKED_WAIT = 1.0, 300.0, 300.0
+_IDLE = 1.0
+_FOLD_FROM = 8
+_FAR = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long a queue waits after its last failure, on the monotonic clock."""
+
+    until: float = 0.0
+    wait: float = _FIRST_WAIT
+
+    def fail(self, clock: float, asked: float | None) -> None:
+        self.until = clock + (asked if asked is not None else self.wait)
+        self.wait = min(self.wait * 2, _LONGEST_WAIT)
+
+    def succeed(self) -> None:
+        self.until, self.wait = 0.0, _FIRST_WAIT
+
+
+class Delivery:
+    """The workers, one per (channel, target), begun when something first waits there."""
+
+    def __init__(
+        self,
+        state_path: Path,
+        channels: Mapping[str, Channel],
+        *,
+        language: str = "fr",
+        now: Callable[[], datetime] = now_utc,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path, self._channels, self._language = state_path, channels, language
+        self._now, self._monotonic = now, monotonic
+        self._stopping, self._news = threading.Event(), threading.Event()
+        self._workers: dict[tuple[str, str], _Worker] = {}
+        self._thread = threading.Thread(target=self._watch, name="delivery", daemon=True)
+        self.moved_at: float | None = None  # monotonic: when the outbox was last looked at, for the watchdog
+
+    def start(self) -> None:
+        """Begin to send; returns at once."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something new may wait."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """End within two seconds; what is under way is repeated at the next start with the same transaction id."""
+        self._stopping.set()
+        self._news.set()
+        for worker in self._workers.values():
+            worker.wake()
+        deadline = time.monotonic() + 2
+        for thread in (self._thread, *(worker.thread for worker in self._workers.values())):
+            if thread.is_alive():
+                thread.join(max(0.0, deadline - time.monotonic()))
+        for channel in self._channels.values():
+            channel.close()
+
+    def _watch(self) -> None:
+        state = connect_again(self._path)
+        while not self._stopping.is_set():
+            with suppress(sqlite3.Error):
+                for name, target in outbox.queues(state.connection):
+                    self._worker(name, target)
+                self.moved_at = self._monotonic()
+            self._news.wait(_IDLE)
+            self._news.clear()
+        state.close()
+
+    def _worker(self, name: str, target: str) -> None:
+        channel = self._channels.get(name)
+        if channel is None:
+            return  # switched off in coloc.yml: its rows wait for it to come back
+        worker = self._workers.get((name, target))
+        if worker is None:
+            worker = _Worker(self, channel, target)
+            self._workers[name, target] = worker
+            worker.thread.start()
+        worker.wake()
+
+    # What a worker needs of us.
+
+    @property
+    def stopping(self) -> bool:
+        """True once `stop` was called."""
+        return self._stopping.is_set()
+
+    def open(self) -> State:
+        """A connection of one's own to the outbox."""
+        return connect_again(self._path)
+
+    def clock(self) -> float:
+        """The monotonic clock."""
+        return self._monotonic()
+
+    def now(self) -> datetime:
+        """The wall clock, for what is written down."""
+        return self._now()
+
+    @property
+    def language(self) -> str:
+        """The language of digests."""
+        return self._language
+
+
+class _Worker:
+    """One queue and its thread."""
+
+    def __init__(self, delivery: Delivery, channel: Channel, target: str) -> None:
+        self._delivery, self._channel, self._target = delivery, channel, target
+        self._patience = _Patience()
+        self._news = threading.Event()
+        self.thread = threading.Thread(target=self._work, name=f"to-{channel.name}", daemon=True)
+
+    def wake(self) -> None:
+        self._news.set()
+
+    def _work(self) -> None:
+        state = self._delivery.open()
+        while not self._delivery.stopping:
+            try:
+                busy = self._one(state)
+            except sqlite3.Error as error:
+                logger.warning("the outbox cannot be read", extra={"why": str(error)})
+                busy = False
+            except Exception:  # one message: the queue goes on, and the log says why
+                logger.exception("a message could not be handled", extra={"channel": self._channel.name})
+                self._patience.fail(self._delivery.clock(), None)
+                busy = False
+            if not busy:
+                left = self._patience.until - self._delivery.clock()
+                self._news.wait(max(0.05, min(left, _LONGEST_WAIT)) if left > 0 else _IDLE)
+                self._news.clear()
+        state.close()
+
+    def _one(self, state: State) -> bool:
+        """Try the first row; False when there is nothing to do now."""
+        if self._delivery.clock() < self._patience.until:
+            return False
+        self._fold(state)
+        row = outbox.head(state.connection, self._channel.name, self._target, _FAR)
+        if row is None:
+            return False
+        outbox.begin(state.connection, row.id)
+        spoken = replace(row, kind=Kind.NEW) if row.kind is not Kind.NEW and row.about_remote_id is None else row
+        outcome = self._channel.deliver(spoken)
+        self._settle(state, row, outcome)
+        return isinstance(outcome, Sent | Refused)
+
+    def _settle(self, state: State, row: Row, outcome: Outcome) -> None:
+        now, clock = self._delivery.now(), self._delivery.clock()
+        with state.transaction() as connection:
+            if isinstance(outcome, Sent):
+                outbox.settle(connection, row.id, state="sent", now=now, remote_id=outcome.remote_id or None)
+                if row.kind is not Kind.NEW and row.about_remote_id is None and outcome.remote_id:
+                    outbox.name_remotely(connection, row.about, outcome.remote_id)
+            elif isinstance(outcome, Refused):
+                outbox.settle(connection, row.id, state="refused", now=now, error=outcome.why)
+            else:
+                word = "blocked" if isinstance(outcome, Blocked) else "waiting"
+                outbox.settle(connection, row.id, state=word, now=now, error=outcome.why)
+        if isinstance(outcome, Sent):
+            self._patience.succeed()
+            return
+        details = {"channel": self._channel.name, "key": row.key, "why": outcome.why, "attempt": row.attempts + 1}
+        if isinstance(outcome, Refused):
+            logger.error("a message was given up", extra=details)
+            return
+        if row.attempts in {0, 4} or row.attempts % 50 == 49:
+            logger.warning("a message waits", extra=details)
+        asked = outcome.after_seconds if isinstance(outcome, Retry) else _BLOCKED_WAIT
+        self._patience.fail(clock, asked)
+
+    def _fold(self, state: State) -> None:
+        """Many first messages after an outage become one."""
+        rows = outbox.foldable(state.connection, self._channel.name, self._target)
+        if len(rows) < _FOLD_FROM:
+            return
+        now = self._delivery.now()
+        titles = [row.message.text.split("\n", 1)[0] for row in rows]
+        key = f"digest:{self._channel.name}:{self._target}:{rows[-1].id}"
+        with state.transaction() as connection:
+            outbox.drop(connection, [row.id for row in rows], why="told in a digest")
+            outbox.add(
+                connection,
+                channel=self._channel.name,
+                target=self._target,
+                kind=Kind.NEW,
+                key=key,
+                about=key,
+                message=replace(digest(titles, self._delivery.language), rings=any(row.message.rings for row in rows)),
+                now=now,
+            )

@@ -1,0 +1,86 @@
+"""One way to talk HTTP: short patience, bounded answers, no redirects (they would carry keys away), nothing logged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+_TIMEOUT = (5, 15)  # seconds to connect, and without a byte
+_MAX_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: `data` is {} when it was not a JSON object. `status` 0: nothing came, `why` says what."""
+
+    status: int
+    data: Mapping[str, Any]
+    headers: Mapping[str, str]
+    is_json: bool
+    why: str = ""
+
+    @property
+    def may_pass(self) -> bool:
+        """True for trouble that the same request may not meet later: no answer, a server's own, a proxy's page."""
+        return self.status in {0, 408} or self.status >= 500 or not self.is_json
+
+    def retry_after(self) -> float | None:
+        """How long the other side wants us to wait, in seconds: the header first, else Matrix's own field."""
+        for value, unit in ((self.headers.get("Retry-After"), 1.0), (self.data.get("retry_after_ms"), 1000.0)):
+            try:
+                seconds = float(value) / unit if value is not None else None
+            except (TypeError, ValueError):
+                continue
+            if seconds is not None and 0 <= seconds < 86400:
+                return seconds
+        return None
+
+
+class Http:
+    """A session with one server."""
+
+    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
+        self._base, self._headers = base_url.rstrip("/"), dict(headers)
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy and no .netrc of root's
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """One request. Never raises for what the network or the server does."""
+        try:
+            with self._session.request(
+                method,
+                self._base + path,
+                data=None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode(),
+                headers={**self._headers, "Content-Type": "application/json"},
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                raw = response.raw.read(_MAX_BYTES, decode_content=True)
+                return _answer(response.status_code, raw, response.headers)
+        except (requests.RequestException, OSError, ValueError) as error:
+            return Answer(0, {}, {}, is_json=False, why=_no_answer(error))
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "urllib3":
+                raise
+            return Answer(0, {}, {}, is_json=False, why=_no_answer(error))
+
+    def close(self) -> None:
+        """Close connections."""
+        self._session.close()
+
+
+def _no_answer(error: Exception) -> str:
+    return f"no answer ({type(error).__name__})"
+
+
+def _answer(status: int, raw: bytes, headers: Mapping[str, str]) -> Answer:
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        return Answer(status, {}, headers, is_json=False)
+    return Answer(status, data if isinstance(data, dict) else {}, headers, is_json=True)

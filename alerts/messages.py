@@ -1,0 +1,168 @@
+"""What people read: an incident, or a digest of many, as text and HTML in their language. Pure.
+
+Each message says what happened, since when, and what to do; nothing from outside goes in unneutralised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from zoneinfo import ZoneInfo
+
+from alerts.plain import plain
+from coloc.language import Translate, translator
+from coloc.outbox import Message
+from coloc.times import for_people
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentText:
+    """The facts of an incident that a message needs. `value`: the rule's figures and names, from outside."""
+
+    id: int
+    rule: str
+    labels: Mapping[str, str]
+    severity: str  # info | warning | critical
+    phase: str  # firing | clearing | resolved
+    since: datetime
+    until: datetime | None = None
+    value: Mapping[str, str] = field(default_factory=dict)
+    acked_by: str = ""
+    silenced_until: datetime | None = None
+
+
+def n_(text: str) -> str:
+    """Marks a text for translation where the table below holds it."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said of one rule: the title, what more is known, and what to do."""
+
+    title: str
+    detail: str
+    to_do: str
+
+
+RULES: Mapping[str, Words] = {
+    "app_down": Words(
+        n_("{label} ({app}) is down"),
+        n_("Units: {units}"),
+        n_("Look at its log: journalctl -u {app} -n 50; then: systemctl restart {app}"),
+    ),
+    "collector_failing": Words(
+        n_("The collector {collector} cannot measure"),
+        n_("It says: {error}"),
+        n_("Its figures are old and their rules are blind; see: journalctl -u coloc-agent"),
+    ),
+    "host_unreachable": Words(
+        n_("The backup host {host} does not answer"),
+        n_("It says: {why}"),
+        n_("Tell its adminsys; the other hosts go on. Try again with: coloc-agent backup --host {host}"),
+    ),
+    "backup_failed": Words(
+        n_("The backup of {app} to {host} failed"),
+        n_("It says: {why}"),
+        n_("Mend it, then: coloc-agent backup {app} --host {host}"),
+    ),
+    "backup_late": Words(
+        n_("{app} has no recent backup at {host}"),
+        n_("Last good backup: {last}"),
+        n_("Try it now: coloc-agent backup {app} --host {host}"),
+    ),
+    "disk_nearly_full": Words(
+        n_("The disk {filesystem} is {percent} % full"),
+        "",
+        n_("See which app grows: coloc-agent apps, then make room or ask its project"),
+    ),
+    "quota_exceeded": Words(
+        n_("{project} uses {percent} % of its quota: {resource}"),
+        n_("Step (simulation): {step}"),
+        n_("Talk with the project's adminsys; see: coloc-agent quota"),
+    ),
+    "config_invalid": Words(
+        n_("coloc.yml cannot be used; the agent goes on with what it had"),
+        n_("It says: {error}"),
+        n_("Mend the file, then: systemctl reload coloc-agent"),
+    ),
+}
+_UNKNOWN = Words(n_("Incident of the rule {rule}"), "", n_("See: coloc-agent alerts"))
+_SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
+_STEPS = {"warn": n_("warned"), "throttle": n_("throttled"), "hard": n_("bounded")}
+_RESOURCES = {
+    "cpu": n_("processor"),
+    "memory": n_("memory"),
+    "disk": n_("disk"),
+    "database": n_("databases"),
+    "processes": n_("processes"),
+    "mail_per_hour": n_("mails per hour"),
+}
+
+
+def incident_title(incident: IncidentText, language: str, zone: ZoneInfo) -> str:
+    """The one line that names an incident."""
+    return _fill(RULES.get(incident.rule, _UNKNOWN).title, incident, translator(language), zone)
+
+
+def incident_message(incident: IncidentText, language: str, zone: ZoneInfo) -> Message:
+    """The message of an incident as it stands now."""
+    say = translator(language)
+    words = RULES.get(incident.rule, _UNKNOWN)
+    title = _fill(words.title, incident, say, zone)
+    resolved = incident.phase == "resolved"
+    sign = "✅" if resolved else _SIGNS.get(incident.severity, "🟠")
+    lines = [_when(incident, say, zone)]
+    if not resolved:
+        if words.detail and incident.value:
+            lines.append(_fill(words.detail, incident, say, zone))
+        if incident.acked_by:
+            lines.append(say("Taken on by {who}").format(who=plain(incident.acked_by, longest=60)))
+        if incident.silenced_until:
+            lines.append(say("In silence until {time}").format(time=for_people(incident.silenced_until, zone)))
+        lines.append("→ " + _fill(words.to_do, incident, say, zone))
+    head = f"{sign} {say('Resolved: {title}').format(title=title) if resolved else title}"
+    return _message(f"{head} [#{incident.id}]", lines)
+
+
+def digest(titles: Sequence[str], language: str) -> Message:
+    """Many messages that waited, as one."""
+    say = translator(language)
+    shown = [f"• {plain(title)}" for title in titles[:40]]
+    if len(titles) > len(shown):
+        shown.append(say("… and {number} more: coloc-agent alerts").format(number=len(titles) - len(shown)))
+    return _message(
+        "📋 " + say("{number} incidents while this room could not be reached").format(number=len(titles)), shown
+    )
+
+
+def _when(incident: IncidentText, say: Translate, zone: ZoneInfo) -> str:
+    since = for_people(incident.since, zone)
+    if incident.until is None:
+        return say("Since {since}").format(since=since)
+    return say("From {since} to {until}").format(since=since, until=for_people(incident.until, zone))
+
+
+def _fill(pattern: str, incident: IncidentText, say: Translate, zone: ZoneInfo) -> str:
+    values = {**incident.labels, **incident.value, "rule": incident.rule}
+    if "last" in values:
+        values["last"] = for_people(datetime.fromisoformat(values["last"]), zone) if values["last"] else say("never")
+    for name, words in (("step", _STEPS), ("resource", _RESOURCES)):
+        if name in values:
+            values[name] = say(words.get(values[name], values[name]))
+    known = _Known({name: plain(str(value)) for name, value in values.items()})
+    return say(pattern).format_map(known)
+
+
+class _Known(dict[str, str]):
+    """A figure that a rule did not give is shown as a dash, not as an error at three in the morning."""
+
+    def __missing__(self, key: str) -> str:
+        return "—"
+
+
+def _message(head: str, lines: Sequence[str]) -> Message:
+    html = "<br>".join([f"<strong>{escape(head)}</strong>", *(escape(line) for line in lines)])
+    return Message("\n".join([head, *lines]), html)

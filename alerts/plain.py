@@ -1,0 +1,29 @@
+"""Makes texts from outside harmless before they are said: no control or direction marks, no mentions, no long names."""
+
+from __future__ import annotations
+
+import unicodedata
+from html import escape
+
+_LONGEST = 300
+_ZERO_WIDTH = "\u200b"
+
+
+def plain(text: str, *, longest: int = _LONGEST) -> str:
+    """One line that cannot ring or forge: spaces for breaks, no invisible marks, an `@` that is no mention."""
+    kept = []
+    for char in text[: 4 * longest]:
+        category = unicodedata.category(char)
+        if char.isspace():
+            kept.append(" ")
+        elif category[0] == "C":  # control, format (direction marks), surrogates, private use
+            continue
+        else:
+            kept.append(f"@{_ZERO_WIDTH}" if char == "@" else char)
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def html(text: str) -> str:
+    """`plain`, escaped for HTML."""
+    return escape(plain(text))

@@ -1,0 +1,180 @@
+"""The processes of the machine, followed from look to look: who was born, who went on, who is gone, and whose each is.
+
+It adds nothing up: sums are the ledger's and the collector's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from collectors.cpu_ledger import Look, Used
+from collectors.machine import MachineFiles, parse_cpu, parse_meminfo
+from collectors.ownership import Ownership
+from collectors.procfs import (
+    OpenProcess,
+    ProcFiles,
+    is_kernel_thread,
+    parse_cgroup,
+    parse_stat,
+    parse_statm,
+    parse_swap,
+)
+
+_OWNER_EVERY = 12  # looks: a worker changes its user just after its birth, seldom later
+_EVERYBODY = 1  # pid 1: who does not see it does not see other users' processes
+
+
+@dataclass(slots=True)
+class Followed:
+    """A process that we follow; `raw` and `raw_memory` are its files at the last look, to skip what did not change."""
+
+    open: OpenProcess
+    start: int
+    used: Used
+    raw: bytes
+    cgroup: str = ""
+    uid: int = 0
+    looks: int = 0
+    threads: int = 1
+    raw_memory: bytes = b""
+    anonymous_pages: int = 0
+    swap_bytes: int = 0
+
+
+class ProcessTable:
+    """Every process that we may see. `hidden`: other users' processes are out of sight."""
+
+    def __init__(
+        self,
+        files: ProcFiles,
+        machine: MachineFiles,
+        *,
+        ticks_per_second: int,
+        owner: Callable[[int], int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._files, self._machine, self._clock = files, machine, clock
+        self._owner = owner or files.owner
+        self._ticks = ticks_per_second
+        self._followed: dict[int, Followed] = {}
+        self._kernel: set[int] = set()
+        self._owned = Ownership({}, {}, frozenset())
+        self._last_look: float | None = None
+        self.unreadable = 0
+        self.hidden = False
+
+    def processes(self) -> Collection[Followed]:
+        """Those of the last look."""
+        return self._followed.values()
+
+    def own(self, owned: Ownership) -> None:
+        """The apps have changed: from now on processes belong to these."""
+        self._owned = owned
+        for process in self._followed.values():
+            process.used.app = owned.app_of(process.cgroup, process.uid)
+
+    def close(self) -> None:
+        """Close every kept descriptor and forget everybody."""
+        for process in self._followed.values():
+            self._files.forget(process.open)
+        self._followed.clear()
+
+    def look(self) -> Look:
+        """Look at everybody once."""
+        pids = self._files.pids()
+        self.unreadable, self.hidden = 0, _EVERYBODY not in pids
+        self._kernel.intersection_update(pids)
+        swapping = parse_meminfo(self._machine.read("meminfo")).swapped
+        stayed: list[tuple[Used, Used]] = []
+        gone = [self._bury(pid) for pid in self._followed.keys() - set(pids)]
+        born = []
+        for pid in pids:
+            if pid in self._kernel:
+                continue
+            process = self._followed.get(pid)
+            if process is not None and not self._follow(process, stayed, swapping):
+                gone.append(self._bury(pid))
+                process = None
+            if process is None:
+                fresh = self._meet(pid)
+                if fresh is not None:
+                    born.append(fresh.used)
+        now = self._clock()
+        ticks = (now - self._last_look) * self._ticks if self._last_look is not None else 0.0
+        self._last_look = now
+        return Look(stayed, born, gone, parse_cpu(self._machine.read("stat")).user_and_system, ticks)
+
+    def _follow(self, process: Followed, stayed: list[tuple[Used, Used]], swapping: bool) -> bool:
+        """Look again at a known process; False when it ended or its pid is another process's now."""
+        try:
+            raw = process.open.stat()
+            if raw != process.raw:
+                stat = parse_stat(raw)
+                if stat is None or stat.start != process.start:
+                    return False
+                process.raw, process.threads = raw, stat.threads
+                before = process.used
+                own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
+                process.used = Used(before.pid, stat.parent, own, kids, before.app)
+                if own != before.own or kids != before.kids:
+                    stayed.append((before, process.used))
+            self._read_memory(process, swapping)
+            process.looks += 1
+            if process.looks == 1 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
+                self._read_owner(process)
+        except OSError:
+            return False
+        return True
+
+    def _meet(self, pid: int) -> Followed | None:
+        try:
+            opened = self._files.open(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        except OSError:
+            self.unreadable += 1
+            return None
+        try:
+            raw = opened.stat()
+            stat = parse_stat(raw)
+            if stat is None:
+                raise OSError(f"the stat of {pid} cannot be read")
+            if is_kernel_thread(pid, stat.parent):
+                self._kernel.add(pid)
+                self._files.forget(opened)
+                return None
+            own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
+            process = Followed(opened, stat.start, Used(pid, stat.parent, own, kids, None), raw, threads=stat.threads)
+            self._read_owner(process)
+            self._read_memory(process, swapping=False)
+        except OSError:
+            self._files.forget(opened)
+            return None
+        self._followed[pid] = process
+        return process
+
+    def _read_owner(self, process: Followed) -> None:
+        pid = process.used.pid
+        process.uid = self._owner(pid)
+        try:
+            process.cgroup = parse_cgroup(self._files.read(pid, "cgroup"))
+        except PermissionError:
+            process.cgroup = ""
+        process.used.app = self._owned.app_of(process.cgroup, process.uid)
+
+    def _read_memory(self, process: Followed, swapping: bool) -> None:
+        raw = process.open.memory()
+        if raw != process.raw_memory:
+            process.raw_memory, process.anonymous_pages = raw, parse_statm(raw) or 0
+        # VmSwap stands only in the long file: read it where something is swapped out, and now and then.
+        if not swapping:
+            process.swap_bytes = 0
+        elif process.looks == 0 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
+            process.swap_bytes = parse_swap(self._files.read(process.used.pid, "status")) or 0
+
+    def _bury(self, pid: int) -> Used:
+        process = self._followed.pop(pid)
+        self._files.forget(process.open)
+        return process.used

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Removes coloc-agent from a server: units, venv, command. Configuration, secrets and history stay unless --purge is given.
+# It never touches the backup hosts: their archives stay, and the passphrase that opens them is yours to keep.
+#
+# DESTDIR: remove what `DESTDIR=… install.sh` laid out; then systemd is not called.
+set -eu
+
+root=${DESTDIR:-}
+home=$root/opt/coloc-agent
+link=$root/usr/local/bin/coloc-agent
+
+fail() {
+  echo "coloc-agent: $1" >&2
+  exit 1
+}
+
+purge=""
+case "${1:-}" in
+  "") ;;
+  --purge) purge=yes ;;
+  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  *) fail "unknown option $1; usage: $0 [--purge]" ;;
+esac
+[ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "this needs root; run: sudo $0 $*"
+
+if [ -z "$root" ] && [ -d /run/systemd/system ]; then
+  systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
+  # A nightly run that is under way is asked to end; Borg saves what it has sent.
+  systemctl stop coloc-agent-backup.service 2>/dev/null || true
+fi
+for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path; do
+  rm -f "$root/etc/systemd/system/$unit"
+done
+rm -f "$root/etc/sysusers.d/coloc-agent.conf" "$root/etc/tmpfiles.d/coloc-agent.conf"
+if [ "$(readlink "$link" || true)" = "/opt/coloc-agent/bin/coloc-agent" ]; then rm -f "$link"; fi
+# Only what the installer made: a venv that holds our command.
+if [ -x "$home/bin/coloc-agent" ] && [ -e "$home/pyvenv.cfg" ]; then rm -rf "$home"; fi
+rm -rf "$root/run/coloc-agent"
+if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+
+if [ -n "$purge" ]; then
+  rm -rf "$root/etc/coloc-agent" "$root/var/lib/coloc-agent" "$root/var/lib/coloc-agent-facts" "$root/var/lib/coloc-agent-root"
+  echo "coloc-agent is gone, with its configuration, secrets and history. The account coloc-agent stays (userdel coloc-agent)."
+else
+  echo "coloc-agent is gone. These stay (remove them with --purge): /etc/coloc-agent /var/lib/coloc-agent*"
+fi
+echo "Archives on the backup hosts were not touched: keep the passphrase that opens them."

@@ -1,0 +1,169 @@
+"""The daemon as a process: ready, reloaded, stopped, killed, and back where it was."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from agent.demo.layout import lay_out, write_systemctl
+from agent.demo.systemctl import DemoUnits
+
+T = TypeVar("T")
+
+
+class Agent:
+    """`coloc-agent run` on a demo folder, its output and the words that it says to systemd."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.config = folder, folder / "coloc.yml"
+        self.log = folder.parent / "agent.log"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(folder.parent / "notify"))
+        self.socket.settimeout(0.2)
+        self.words: list[str] = []
+        self.process = self.start()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        env = {"PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin:/usr/sbin:/sbin"}
+        env["NOTIFY_SOCKET"] = str(self.folder.parent / "notify")
+        argv = [sys.executable, "-m", "agent", "--config", str(self.config), "run"]
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen(argv, stdout=sink, stderr=subprocess.STDOUT, env=env)
+        return self.process
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def hears(self, word: str) -> bool:
+        try:
+            while True:
+                self.words.append(self.socket.recv(4096).decode())
+        except TimeoutError:
+            return any(word in line for line in self.words)
+
+    def status(self) -> dict[str, Any]:
+        listen = next(line for line in self.config.read_text().splitlines() if line.startswith("listen:"))
+        url = listen.split('"')[1]
+        try:
+            with urllib.request.urlopen(f"http://{url}/api/v1/status", timeout=5) as answer:
+                values: dict[str, Any] = json.loads(answer.read())
+                return values
+        except (OSError, ValueError):
+            return {}
+
+    def wait(self, true: Callable[[], T], seconds: float = 30) -> T:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := true():
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"not within {seconds} s; the agent said:\n{self.said[-4000:]}")
+
+    def incidents(self, word: str, *, over: bool) -> list[dict[str, Any]]:
+        items = self.status().get("incidents", [])
+        return [item for item in items if word in item["title"] and bool(item["resolved_at"]) is over]
+
+
+def _port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Agent]:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    tmp_path.chmod(0o755)
+    lay_out(folder, listen=f"127.0.0.1:{_port()}", language="en")
+    config = folder / "coloc.yml"
+    config.write_text(config.read_text().replace("stage: alert", "stage: observe").replace("every: 2s", "every: 0.5s"))
+    write_systemctl(folder, [sys.executable])
+    units = DemoUnits(folder)
+    for unit in units.names():
+        units.start(unit)
+    running = Agent(folder)
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+    running.process.wait()
+    running.socket.close()
+    for unit in units.names():
+        units.stop(unit)
+
+
+def test_it_says_ready_feeds_the_watchdog_and_ends_within_seconds(agent: Agent) -> None:
+    agent.wait(lambda: agent.hears("READY=1"))
+    agent.wait(lambda: agent.hears("WATCHDOG=1"))
+    agent.wait(agent.status)
+    began = time.monotonic()
+    agent.process.send_signal(signal.SIGTERM)
+    assert agent.process.wait(timeout=20) == 0
+    assert time.monotonic() - began < 8
+    assert agent.hears("STOPPING=1")
+
+
+def test_a_bad_file_changes_nothing_and_raises_an_incident_until_it_is_mended(agent: Agent) -> None:
+    agent.wait(agent.status)
+    good = agent.config.read_text()
+    agent.config.write_text(good + "\nstagee: alert\n")
+    agent.process.send_signal(signal.SIGHUP)
+    incident = agent.wait(lambda: agent.incidents("coloc.yml", over=False))
+    assert len(incident) == 1
+    assert len(agent.status()["apps"]) == 6
+    agent.config.write_text(good)
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait(lambda: agent.incidents("coloc.yml", over=True))
+    assert not agent.incidents("coloc.yml", over=False)
+
+
+def test_a_new_project_is_seen_after_a_reload(agent: Agent) -> None:
+    agent.wait(agent.status)
+    agent.config.write_text(agent.config.read_text().replace("title: Atelier vélo", "title: Vélo partagé"))
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait(lambda: "Vélo partagé" in [project["title"] for project in agent.status().get("projects", [])])
+
+
+def test_killed_it_comes_back_where_it_was_and_says_nothing_twice(agent: Agent) -> None:
+    units = DemoUnits(agent.folder)
+    units.stop("mattermost")
+    first = agent.wait(lambda: agent.incidents("Tchat", over=False))
+    agent.wait(lambda: "Tchat" in agent.said)
+    agent.process.kill()
+    agent.process.wait()
+    said = agent.said.count("Tchat")
+    agent.start()
+    again = agent.wait(lambda: agent.incidents("Tchat", over=False))
+    assert again[0]["id"] == first[0]["id"]
+    assert again[0]["fired_at"] == first[0]["fired_at"]
+    units.start("mattermost")
+    agent.wait(lambda: agent.incidents("Tchat", over=True))
+    told = [line for line in agent.said.splitlines() if "Tchat" in line and "INFO" not in line]
+    assert said >= 1
+    assert len([line for line in told if "✖" in line or "CRITICAL" in line.upper()]) <= 2, told
+
+
+def test_a_taken_address_is_one_sentence_and_not_a_traceback(agent: Agent) -> None:
+    agent.wait(agent.status)
+    env = {"PATH": "/usr/bin:/bin"}
+    copy = agent.folder.parent / "second.yml"
+    text = agent.config.read_text()
+    for name in ("state", "requests"):
+        text = text.replace(f"{agent.folder}/{name}", f"{agent.folder}/{name}2")
+    copy.write_text(text)
+    argv = [sys.executable, "-m", "agent", "--config", str(copy), "run"]
+    second = subprocess.run(argv, capture_output=True, text=True, env=env, timeout=30)
+    assert second.returncode == 1
+    assert "cannot listen" in second.stderr
+    assert "Traceback" not in second.stderr

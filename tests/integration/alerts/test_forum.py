@@ -1,0 +1,133 @@
+"""The forum channel against the stand-in: one post per message, whatever is lost, and people's words are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from alerts.channel import Blocked, Retry, Sent
+from alerts.forum import ForumChannel
+from coloc.outbox import Kind
+from coloc.secrets import Secret
+from tests.fakes.discourse import Discourse, running
+from tests.fakes.rows import row
+
+
+@pytest.fixture
+def forum() -> Iterator[tuple[Discourse, ForumChannel]]:
+    with running() as (server, url):
+        channel = ForumChannel(url, "coloc-agent", Secret("good-key"), 7)
+        yield server, channel
+        channel.close()
+
+
+Both = tuple[Discourse, ForumChannel]
+TEXT = "🔴 Tchat (mattermost) est arrêtée [#1]\nDepuis 2026-11-23 02:30 +01:00"
+
+
+def say(channel: ForumChannel, text: str = TEXT, **values: object) -> object:
+    return channel.deliver(row(text, target="7", channel="forum", **values))  # type: ignore[arg-type]
+
+
+def test_a_message_is_one_post_and_an_edit_changes_it(forum: Both) -> None:
+    server, channel = forum
+    first = say(channel, key="i1")
+    assert isinstance(first, Sent)
+    edited = say(
+        channel, "✅ Rétabli, tout va bien", key="i1:1", about="i1", kind=Kind.EDIT, about_remote_id=first.remote_id
+    )
+    assert isinstance(edited, Sent)
+    assert len(server.ours()) == 1
+    assert "Rétabli" in server.ours()[0]
+    assert "arrêtée" not in server.ours()[0]
+
+
+@pytest.mark.parametrize("later", [0, 121, 400])
+def test_a_lost_answer_never_makes_a_second_post(forum: Both, later: int) -> None:
+    server, channel = forum
+    server.fault("lost")
+    assert isinstance(say(channel, key="i1"), Retry)
+    server.later = later
+    assert isinstance(say(channel, key="i1", attempts=1), Sent)
+    assert len(server.ours()) == 1
+
+
+def test_what_people_wrote_into_our_post_is_kept(forum: Both) -> None:
+    server, channel = forum
+    first = say(channel, key="i1")
+    assert isinstance(first, Sent)
+    server.posts[int(first.remote_id)].raw += "\n\nJe m'en occupe ce soir. Léa"
+    say(channel, "✅ Rétabli, tout va bien", key="i1:1", about="i1", kind=Kind.EDIT, about_remote_id=first.remote_id)
+    assert "Je m'en occupe ce soir. Léa" in server.ours()[0]
+    assert "Rétabli" in server.ours()[0]
+
+
+def test_a_post_too_old_to_be_edited_is_answered_with_a_reply(forum: Both) -> None:
+    server, channel = forum
+    first = say(channel, key="i1")
+    assert isinstance(first, Sent)
+    server.later = 31 * 86400
+    reply = say(
+        channel, "✅ Rétabli, tout va bien", key="i1:1", about="i1", kind=Kind.EDIT, about_remote_id=first.remote_id
+    )
+    assert isinstance(reply, Sent)
+    assert len(server.ours()) == 2
+
+
+@pytest.mark.parametrize("kind", ["reset", "html502", "html429", "ip_text", "read_only", "redirect"])
+def test_passing_trouble_is_tried_again(forum: Both, kind: str) -> None:
+    server, channel = forum
+    server.fault(kind)
+    outcome = say(channel, key="i1")
+    assert isinstance(outcome, Retry), outcome
+    assert server.ours() == []
+    assert isinstance(say(channel, key="i1", attempts=1), Sent)
+
+
+def test_the_wait_that_the_forum_asks_for_is_obeyed(forum: Both) -> None:
+    server, channel = forum
+    server.fault("ip_text")
+    outcome = say(channel, key="i1")
+    assert isinstance(outcome, Retry)
+    assert outcome.after_seconds == 8
+
+
+def test_a_post_held_back_for_review_is_not_posted(forum: Both) -> None:
+    server, channel = forum
+    server.settings["approve"] = 1
+    assert isinstance(say(channel, key="i1"), Blocked)
+
+
+def test_a_closed_topic_and_a_bad_key_wait_for_a_human(forum: Both) -> None:
+    server, channel = forum
+    server.topics[7].closed = True
+    outcome = say(channel, key="i1")
+    assert isinstance(outcome, Blocked)
+    assert "7" in outcome.why
+    assert channel.check()
+    server.topics[7].closed = False
+    assert channel.check() == []
+    server.keys.clear()
+    refused = say(channel, key="i2")
+    assert isinstance(refused, Blocked)
+    assert "good-key" not in refused.why
+
+
+def test_a_fourth_reply_in_a_row_waits_and_is_not_given_up(forum: Both) -> None:
+    server, channel = forum
+    for number in range(3):
+        assert isinstance(say(channel, f"Message numéro {number} de la coloc", key=f"i{number}"), Sent)
+    assert isinstance(say(channel, "Un quatrième message de la coloc", key="i4"), Retry)
+    server.human("Merci !" * 5)
+    server.later = 200
+    assert isinstance(say(channel, "Un quatrième message de la coloc", key="i4", attempts=1), Sent)
+
+
+def test_names_from_outside_cannot_make_links_or_mentions(forum: Both) -> None:
+    server, channel = forum
+    say(channel, "L'app <script>alert(1)</script> @admins [clic](http://x) --> est arrêtée", key="i1")
+    raw = server.ours()[0]
+    assert "<script>" not in raw
+    assert raw.count("-->") == 2
+    assert "[clic](" not in raw

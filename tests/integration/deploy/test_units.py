@@ -1,0 +1,113 @@
+"""The units are ones that systemd understands, as hard as promised, and agree with what the program does."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from coloc.config import Paths
+
+SYSTEMD = Path(__file__).parents[3] / "deploy" / "systemd"
+UNITS = ("coloc-agent.service", "coloc-agent-backup.service", "coloc-agent-backup.path")
+PROGRAM = "/opt/coloc-agent/bin/coloc-agent"
+
+
+def systemd(*argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> Path:
+    """The units with a program that exists, as `systemd-analyze verify` wants it."""
+    stub = tmp_path / "coloc-agent"
+    stub.write_text("#!/bin/sh\n")
+    stub.chmod(0o755)
+    folder = tmp_path / "units"
+    folder.mkdir()
+    for unit in UNITS:
+        (folder / unit).write_text((SYSTEMD / unit).read_text().replace(PROGRAM, str(stub)))
+    return folder
+
+
+def test_systemd_understands_every_line(units: Path) -> None:
+    done = systemd("systemd-analyze", "verify", "--man=no", *(str(units / unit) for unit in UNITS))
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
+def test_a_misspelt_line_would_be_seen(units: Path) -> None:
+    unit = units / "coloc-agent.service"
+    unit.write_text(unit.read_text().replace("ProtectSystem=", "ProtectSytem="))
+    done = systemd("systemd-analyze", "verify", "--man=no", str(unit))
+    assert "ProtectSytem" in done.stderr
+
+
+@pytest.mark.parametrize(("unit", "at_most"), [("coloc-agent.service", 2.0), ("coloc-agent-backup.service", 2.5)])
+def test_the_exposure_stays_low(units: Path, unit: str, at_most: float) -> None:
+    done = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", str(units / unit))
+    match = re.search(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout)
+    assert match is not None, done.stderr
+    assert float(match[1]) <= at_most
+
+
+def lines_of(unit: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in (SYSTEMD / unit).read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, value = line.split("=", 1)
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_daemon_may_read_but_never_write_over_others() -> None:
+    lines = lines_of("coloc-agent.service")
+    rights = {"CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
+    assert set(lines["CapabilityBoundingSet"][0].split()) == rights
+    assert set(lines["AmbientCapabilities"][0].split()) == rights
+    assert "ReadWritePaths" not in lines
+    assert lines["ProtectSystem"] == ["strict"]
+    assert " ptrace " in lines["SystemCallFilter"][1]
+
+
+def test_the_daemon_is_watched_and_reloads_by_hup() -> None:
+    lines = lines_of("coloc-agent.service")
+    assert (lines["Type"], lines["WatchdogSec"]) == (["notify"], ["60"])
+    assert lines["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+
+
+def test_the_nightly_run_is_ended_by_what_borg_understands() -> None:
+    lines = lines_of("coloc-agent-backup.service")
+    assert (lines["KillSignal"], lines["KillMode"]) == (["SIGINT"], ["mixed"])
+    assert lines["ExecStart"] == [f"{PROGRAM} backup --nightly"]
+
+
+def test_folders_are_those_that_the_program_uses() -> None:
+    paths = Paths()
+    assert lines_of("coloc-agent-backup.path")["PathChanged"] == [f"{paths.wake}/backup"]
+    assert str(paths.facts) in lines_of("coloc-agent-backup.service")["ReadWritePaths"]
+    made = {
+        line.split()[1]: line.split()[2:5]
+        for line in (SYSTEMD / "coloc-agent.tmpfiles.conf").read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    assert made[str(paths.state)] == ["0750", "coloc-agent", "coloc-agent"]
+    assert made[str(paths.facts)] == ["2750", "root", "coloc-agent"]
+    assert made[str(paths.journal)] == ["0700", "root", "root"]
+    assert made[str(paths.requests)] == made[str(paths.wake)] == ["0770", "coloc-agent", "coloc-agent"]
+
+
+def test_sysusers_makes_the_account_and_tmpfiles_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    made = systemd("systemd-sysusers", f"--root={tmp_path}", str(SYSTEMD / "coloc-agent.sysusers.conf"))
+    assert made.returncode == 0, made.stderr
+    assert "coloc-agent:" in (tmp_path / "etc/passwd").read_text()
+    made = systemd("systemd-tmpfiles", f"--root={tmp_path}", "--create", str(SYSTEMD / "coloc-agent.tmpfiles.conf"))
+    if os.geteuid() != 0:  # an ordinary user gives no folder away; that every line was understood still shows
+        assert all("Operation not permitted" in line or "Failed to open" in line for line in made.stderr.splitlines())
+        return
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "var/lib/coloc-agent-root").stat().st_mode & 0o7777 == 0o700
+    assert (tmp_path / "var/lib/coloc-agent-facts").stat().st_mode & 0o7777 == 0o2750

@@ -1,0 +1,73 @@
+"""Whether an app is up: the worst of its units; unknown is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from collectors.services import ServicesCollector, php_units, worst
+from coloc.model import App, PhpPool
+from coloc.services import Unit
+from tests.fakes.colocations import colocation, figures
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+UP, DOWN = {"active": "active"}, {"active": "failed", "result": "exit-code"}
+POOL = PhpPool("/etc/php/8.2/fpm/pool.d/blog.conf", "blog", "blog")
+
+
+class FakeSystemd:
+    """Knows some units; counts how often it was asked."""
+
+    def __init__(self, **units: Mapping[str, str]) -> None:
+        self.units = {name.replace("_", "."): state for name, state in units.items()}
+        self.asked = 0
+
+    def __call__(self, units: Iterable[str]) -> Mapping[str, Unit]:
+        self.asked += 1
+        return {name: Unit(name, **self.units.get(name, {})) for name in units}  # type: ignore[arg-type]
+
+
+def ups(systemd: FakeSystemd, *apps: App, **shares: Mapping[str, float]) -> dict[str, float]:
+    return figures(ServicesCollector(show=systemd).collect(colocation(*apps, shares=shares), NOW))
+
+
+def test_one_unit_that_is_down_is_enough() -> None:
+    systemd = FakeSystemd(push=DOWN, nuage=UP)
+    app = App("nuage", "n", "N", services=("nuage", "push"))
+    assert ups(systemd, app, nuage={"velo": 1.0}) == {
+        'coloc_app_up{app="nuage",project="velo"}': 0,
+        'coloc_project_up{project="velo"}': 0,
+    }
+
+
+def test_a_shared_app_that_is_down_is_down_for_each_of_its_projects() -> None:
+    systemd = FakeSystemd(nuage=DOWN, tchat=UP)
+    apps = App("nuage", "n", "N", services=("nuage",)), App("tchat", "t", "T", services=("tchat",))
+    seen = ups(systemd, *apps, nuage={"velo": 0.5, "chorale": 0.5}, tchat={"velo": 1.0})
+    assert seen['coloc_project_up{project="velo"}'] == seen['coloc_project_up{project="chorale"}'] == 0
+    assert systemd.asked == 1
+
+
+def test_an_app_without_units_is_up_when_its_php_is() -> None:
+    systemd = FakeSystemd(**{"php8_2-fpm": UP})
+    assert ups(systemd, App("blog", "b", "B", php_pools=(POOL,)))['coloc_app_up{app="blog",project="_none"}'] == 1
+
+
+def test_what_is_unknown_is_absent() -> None:
+    assert ups(FakeSystemd(), App("a", "a", "A", services=("a",)), App("b", "b", "B")) == {}
+    assert worst([True, None]) is None
+    assert worst([False, None]) is False
+
+
+def test_without_units_nobody_is_asked() -> None:
+    systemd = FakeSystemd()
+    ups(systemd, App("b", "b", "B"))
+    assert systemd.asked == 0
+
+
+def test_the_php_version_comes_from_the_pool_s_folder_or_the_settings() -> None:
+    assert php_units(App("x", "x", "X", php_pools=(POOL,), php_version="7.4")) == ("php8.2-fpm",)
+    assert php_units(App("x", "x", "X", php_pools=(PhpPool("x.conf", "x", None),), php_version="8.3")) == (
+        "php8.3-fpm",
+    )
+    assert php_units(App("x", "x", "X")) == ()
