@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from coloc.config import Config
 from coloc.model import App, Colocation, Database, DatabaseKind, Inventory
 
@@ -11,6 +13,10 @@ class ColocationReader:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+
+    def read(self, now: datetime) -> bool:  # noqa: ARG002 - what it reads has no age
+        """Look again; True when something changed."""
+        return False
 
     def current(self) -> Colocation:
         """The colocation as it is now."""

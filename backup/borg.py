@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup.borg_errors import RepositoryMissing, Said, SourceMissing, Stopped, failure
+from backup.borg_errors import RepositoryMissing, Said, SourceMissing, Stopped, failure, printable
 from backup.borg_output import (
     Archive,
     ArchiveInfo,
@@ -254,7 +254,7 @@ class Repository:
     def _refuse_warnings(self, said: Sequence[Said]) -> None:
         loud = [line for line in said if line.level in {"WARNING", "ERROR", "CRITICAL"}]
         if any("never matched" in line.text for line in loud):
-            raise SourceMissing(f"{self.host}: {loud[0].text[:200]}", hint="list the archive to see what it holds")
+            raise SourceMissing(f"{self.host}: {printable(loud[0].text)}", hint="list the archive to see what it holds")
         if loud:
             raise failure(loud, 1, self.host)
 

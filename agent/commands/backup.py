@@ -16,6 +16,7 @@ from backup.journal import open_journal
 from backup.night import AppResult, NightResult, Step
 from backup.nightly import run_night, stopped_by_signals
 from coloc.facts import Spool
+from coloc.times import now_utc
 
 
 @click.command(name="backup", help="Back up apps (all without a name) to the backup hosts, and read each one back.")
@@ -36,7 +37,8 @@ def command(
 ) -> int:
     """Run once. Returns 1 when anything failed."""
     config = context.config()
-    colocation = ColocationReader(config).current()
+    reader = ColocationReader(config)
+    reader.read(now_utc())
     journal = open_journal(config.paths.journal)
     if new_repository:
         hosts_named(config, [new_repository])
@@ -46,7 +48,7 @@ def command(
     with stopped_by_signals(stop):
         night = run_night(
             config,
-            colocation,
+            reader.current(),
             apps=apps,
             hosts=hosts,
             spool=Spool(config.paths.facts),

@@ -26,7 +26,9 @@ from coloc.times import for_people, now_utc
 def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
     """Each host by itself. Returns 1 when one failed."""
     config = context.config()
-    apps = ColocationReader(config).current().inventory.apps
+    reader = ColocationReader(config)
+    reader.read(now_utc())
+    apps = reader.current().inventory.apps
     journal = open_journal(config.paths.journal)
     spool, failures = Spool(config.paths.facts), 0
     with run_lock(config.paths.journal, "prune", now_utc()):

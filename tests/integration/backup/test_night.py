@@ -371,7 +371,12 @@ def test_exclusions_of_the_config_leave_the_manifest_alone(world: World) -> None
     world.backup["exclude"] = ["*.json"]
     night = world.run()
     assert night.ok
-    paths = {item.path for item in world.repository("merle").items(night.results[0].archive)}
+    repository = world.repository("merle")
+    repository.check(only="archives", newest=1, verify_data=True)
+    repository.export_key(world.folder / "key")
+    assert (world.folder / "key").read_text().startswith("BORG_KEY ")
+    assert repository.info().unique_bytes > 0
+    paths = {item.path for item in repository.items(night.results[0].archive)}
     assert MANIFEST in paths
     assert "var/www/blog/cache.json" not in paths
 

@@ -104,6 +104,11 @@ def test_what_cannot_be_saved_is_a_failure_in_a_sentence(tree: Tree, changes: di
     assert words in plan.failed[0].why
 
 
+def test_an_id_that_is_a_path_is_refused(tree: Tree) -> None:
+    hostile = App("../../x", "x", "X", install_dir="/var/www/blog")
+    assert "cannot be backed up under that id" in plan_backup(CONFIG, colocation(hostile), tree).failed[0].why
+
+
 def test_redirects_and_leftovers_are_skipped_with_a_word(tree: Tree) -> None:
     redirect, stray = App("r", "r", "R"), App("s", "s", "S", state=AppState.STRAY, install_dir="/var/www/s")
     plan = plan_backup(CONFIG, colocation(redirect, stray), tree)
