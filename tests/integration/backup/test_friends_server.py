@@ -51,6 +51,7 @@ def test_a_friend_that_dies_during_the_run_is_not_asked_again(world: World, frie
     night = world.run(on_progress=cut)
     assert [result.ok for result in night.results] == [False, False]
     assert night.results[0].failure == night.results[1].failure
+    assert night.results[1].duration_seconds == 0
 
 
 def test_each_refusal_has_its_own_word(world: World, friend: Friend, tmp_path: Path) -> None:

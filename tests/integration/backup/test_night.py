@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,21 @@ def test_a_dump_that_lies_is_no_success(world: World) -> None:
     ):
         with pytest.raises(ColocError, match=words):
             app_run(world, script).save()
+
+
+def test_an_archive_with_holes_is_no_success(world: World) -> None:
+    world.local_host("merle")
+    pictures = world.root / "home/pictures"
+    pictures.mkdir(parents=True)
+    world.apps["blog"] = replace(world.app("blog", rows=5), data_dir="/home/pictures")
+
+    def unmount(step: Step) -> None:
+        if step.what == "database" and pictures.exists():
+            pictures.rename(world.folder / "unmounted")
+
+    night = world.run(on_progress=unmount)
+    assert night.results[0].failure == f"blog: {pictures} vanished during the backup — run it again"
+    assert world.facts("proof") == []
 
 
 def test_killed_in_the_middle_the_next_run_works(world: World) -> None:
