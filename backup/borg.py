@@ -177,15 +177,18 @@ class Repository:
         into: Path,
         *,
         paths: Sequence[str] = (),
+        numeric_ids: bool = False,
         timeout: float = _LONG,
         on_progress: OnProgress | None = None,
     ) -> None:
         """Extract an archive, or these files and folders of it, below an existing folder, with owners and modes.
 
+        Owners are found by name here, unless numeric_ids: then as the numbers that were saved.
         Raises SourceMissing when one of the paths is not in the archive.
         """
+        numeric = ["--numeric-ids"] if numeric_ids else []
         _, said = self._call(
-            ["extract", "--progress", f"::{archive}", *_exactly(paths)],
+            ["extract", "--progress", *numeric, f"::{archive}", *_exactly(paths)],
             timeout=timeout,
             cwd=into,
             on_progress=on_progress,

@@ -26,12 +26,10 @@ def text(value: str) -> str:
     return f"CONVERT(0x{value.encode('utf-8', 'surrogateescape').hex()} USING utf8mb4)" if value else "''"
 
 
-def ask(
-    servers: Servers, sql: str, *, database: str = "", timeout: float = 60, run: Run = run, force: bool = False
-) -> list[list[str]]:
+def ask(servers: Servers, sql: str, *, database: str = "", timeout: float = 60, run: Run = run) -> list[list[str]]:
     """The rows of the answer, as text ("NULL" for null). Raises ColocError with the server's words."""
     argv = ["mariadb", *servers.mysql_options(), "--batch", "--skip-column-names", "--default-character-set=utf8mb4"]
-    argv += ["--no-auto-rehash", "--binary-mode", *(["--force"] if force else [])]
+    argv += ["--no-auto-rehash", "--binary-mode"]
     argv += [f"--database={database}"] if database else []
     try:
         output = run(argv, timeout=timeout, stdin=sql)

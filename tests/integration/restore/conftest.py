@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from coloc.databases.servers import Servers
 from tests.fakes.mariadb import mariadb_server
 from tests.fakes.postgresql import postgresql_server
+from tests.fakes.systemctl import Units
+from tests.integration.restore.house import House, build
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +27,13 @@ def servers() -> Iterator[Servers]:
             pg_user=postgres.pg_user,
             pg_run_as=postgres.pg_run_as,
         )
+
+
+@pytest.fixture
+def house(tmp_path: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """An app with everything, its unit running."""
+    units = Units(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{units.folder}:{os.environ['PATH']}")
+    built = build(tmp_path, servers, units)
+    yield built
+    built.drop_databases()

@@ -1,0 +1,204 @@
+"""Brings an app back: beside its place, compared, then exchanged; whatever fails, the app is as it was.
+
+Rules. 1. Nothing is touched before everything is extracted, compared and loaded. 2. Every step is in the journal before
+it is taken. 3. Units that ran are stopped for the exchange only, and must run again afterwards. 4. Any failure, also of
+a unit, takes every step back. 5. What was replaced is kept until `undo` or until people remove it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from backup.names import new_run
+from backup.restore_databases import Loader
+from backup.restore_files import same, verify
+from backup.restore_journal import RestoreJournal, journals, new_journal
+from backup.restore_plan import refuse_when_full
+from backup.restore_prepare import Place, Prepared
+from backup.restore_undo import Hands, undo
+from backup.restore_units import running, start_and_watch
+from backup.run_lock import run_lock
+from backup.staging import Staging
+from coloc import services
+from coloc.command import Run, run
+from coloc.config import Config
+from coloc.databases.servers import servers_from
+from coloc.errors import ColocError, StateError
+from coloc.facts import Spool
+from coloc.model import App, DatabaseKind
+from coloc.times import now_utc
+
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What came of it. kept: folders with what was replaced; databases: names of the kept ones."""
+
+    id: str
+    seconds: float
+    kept: tuple[str, ...]
+    databases: tuple[str, ...]
+    settings: tuple[str, ...]
+    stripped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """One restore at work. settle_seconds: how long units must stay up before they count as healthy."""
+
+    config: Config
+    app: App | None
+    prepared: Prepared
+    spool: Spool
+    on_step: OnStep = lambda _: None
+    clock: Callable[[], datetime] = now_utc
+    run: Run = run
+    settle_seconds: float = 3.0
+
+    def go(self) -> Restored:
+        """Do it. Raises ColocError; then the app is as it was (or the sentence says how to bring that about)."""
+        plan = self.prepared.plan
+        refuse_when_full(plan.spaces)
+        began = time.monotonic()
+        with run_lock(self.config.paths.journal, f"restore of {plan.wish.app}", self.clock()):
+            refuse_unfinished(self.config)
+            chosen = plan.candidate
+            journal = new_journal(
+                self.config.paths.journal,
+                new_run(self.clock()),
+                app=plan.wish.app,
+                host=chosen.host,
+                run=chosen.set.run,
+                now=self.clock(),
+            )
+            journal.begin()
+            try:
+                restored = self._restore(journal)
+            except BaseException as error:
+                self._take_back(journal, error, began)
+                raise
+        self._fact(True, began)
+        seconds = time.monotonic() - began
+        return Restored(journal.id, seconds, restored.kept, restored.databases, restored.settings, restored.stripped)
+
+    def _restore(self, journal: RestoreJournal) -> Restored:
+        plan, repository = self.prepared.plan, self.prepared.repository
+        hands = Hands(servers_from(self.config.database_servers.model_dump()), self.run)
+        loader = Loader(journal, repository, hands, plan.manifest, self.config.root)
+        staging = Staging(journal)
+        try:
+            stripped = self._extract(staging)
+            for database in plan.databases:
+                self.on_step(f"{database.kind} {database.name}")
+                loader.prepare(database, staging, self.prepared.places)
+            units = running(plan.units, run=self.run)
+            settings = self._changed(staging)
+            journal.units = list(units)
+            reload = any("etc/systemd/" in place.target.member for place in settings)
+            journal.step("units", units=list(units), reload=reload)
+            self.on_step("stop")
+            services.stop(units, run=self.run)
+            places = [place for place in self.prepared.places if not place.target.is_setting] + settings
+            self.on_step("exchange")
+            loader.keep_live_files(staging, places)
+            for place in places:
+                staging.exchange(staging.of(place), place.path)
+            kept_databases = loader.exchange(staging)
+            self._start(journal, units, reload=reload)
+            loader.tidy()
+            kept = staging.keep()
+        except OSError as error:
+            raise StateError(
+                f"{error.filename or 'a file'} could not be handled: {error.strerror or error}",
+                hint="is a disk full? run it as root",
+            ) from error
+        shutil.rmtree(journal.folder / "dumps", ignore_errors=True)
+        journal.end("done")
+        names = tuple(place.target.member for place in settings)
+        return Restored(journal.id, 0.0, kept, kept_databases, names, stripped)
+
+    def _extract(self, staging: Staging) -> int:
+        plan, repository, stripped = self.prepared.plan, self.prepared.repository, 0
+        numeric = self.config.root != Path("/")  # the names of another root are not those of this machine
+        for beside, places in staging.by_folder(self.prepared.places):
+            members = [place.target.member for place in places]
+            self.on_step(f"extract {', '.join(f'/{member}' for member in members[:3])}")
+            stage = staging.make(beside)
+            repository.extract(plan.files_archive, stage, paths=members, numeric_ids=numeric)
+            self.on_step("compare")
+            stripped += verify(repository.items(plan.files_archive), stage, members)
+        return stripped
+
+    def _changed(self, staging: Staging) -> list[Place]:
+        settings = [place for place in self.prepared.places if place.target.is_setting]
+        return [place for place in settings if not same(staging.of(place), place.path)]
+
+    def _start(self, journal: RestoreJournal, units: Sequence[str], *, reload: bool) -> None:
+        journal.step("starting", units=list(units))
+        self.on_step("start")
+        if reload:
+            self.run(["systemctl", "daemon-reload"], timeout=120)
+        start_and_watch(units, settle_seconds=self.settle_seconds, run=self.run)
+
+    def _take_back(self, journal: RestoreJournal, error: BaseException, began: float) -> None:
+        self.on_step("undo")
+        hands = Hands(servers_from(self.config.database_servers.model_dump()), self.run)
+        try:
+            undo(journal, hands)
+        except StateError as failed:
+            self._fact(False, began)
+            raise StateError(f"{error}; then {failed}", hint=failed.hint) from error
+        self._fact(False, began)
+        if isinstance(error, ColocError):
+            raise ColocError(f"{error}; {journal.app} is as it was", hint=error.hint) from error
+
+    def _fact(self, ok: bool, began: float) -> None:
+        plan = self.prepared.plan
+        self.spool.write(
+            "restore",
+            self.clock(),
+            ok=ok,
+            app=plan.wish.app,
+            host=plan.candidate.host,
+            archive=plan.files_archive,
+            seconds=round(time.monotonic() - began, 3),
+        )
+
+
+def refuse_unfinished(config: Config) -> None:
+    """Raises ColocError while a restore was neither ended nor taken back."""
+    for journal in journals(config.paths.journal):
+        if journal.state == "running":
+            raise ColocError(
+                f"the restore of {journal.app} begun at {journal.began_at} was cut off",
+                hint=f"take it back first: coloc-agent restore {journal.app} --undo",
+            )
+
+
+def last_restore(config: Config, app: str) -> RestoreJournal:
+    """The restore that `--undo` would take back: one that was cut off, else the last one. Raises ColocError."""
+    ours = [journal for journal in journals(config.paths.journal) if journal.app == app]
+    unfinished = [journal for journal in ours if journal.state == "running"]
+    done = [journal for journal in ours if journal.state == "done"]
+    if not unfinished and not done:
+        raise ColocError(f"no restore of {app!r} can be taken back", hint="see paths.journal, folder restores")
+    return (unfinished or done)[-1]
+
+
+def undo_restore(
+    config: Config, journal: RestoreJournal, *, run: Run = run, clock: Callable[[], datetime] = now_utc
+) -> None:
+    """Bring back what a restore replaced. Raises ColocError."""
+    with run_lock(config.paths.journal, f"taking back a restore of {journal.app}", clock()):
+        undo(journal, Hands(servers_from(config.database_servers.model_dump()), run))
+
+
+def has_server_databases(prepared: Prepared) -> bool:
+    """True when a restore of this plan exchanges databases of a server."""
+    return any(database.kind is not DatabaseKind.SQLITE for database in prepared.plan.databases)

@@ -1,0 +1,223 @@
+"""What a restore would do: which set of archives, what takes whose place, what room it needs. Pure; changes nothing.
+
+The manifest comes out of an archive: nothing in it is believed before `safe_manifest` has looked at it.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from backup.manifest import Manifest, SavedDatabase
+from backup.names import parse_archive_name
+from backup.retention import ArchiveSet
+from coloc.errors import ColocError
+from coloc.model import DatabaseKind
+
+_TOO_BROAD = frozenset(
+    {"", "home", "var", "var/www", "var/lib", "etc", "usr", "opt", "home/yunohost.app", "srv", "root", "boot", "proc"}
+)
+_SYSTEM_DATABASES = frozenset(
+    {"mysql", "sys", "information_schema", "performance_schema", "postgres", "template0", "template1"}
+)
+_MARGIN_BYTES = 32 * 1024 * 1024
+
+
+class Only(StrEnum):
+    """What of an app comes back."""
+
+    ALL = "all"
+    FILES = "files"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A set of archives on one host."""
+
+    host: str
+    set: ArchiveSet
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something of the files archive that takes its place again; `member` is its path in the archive and below root."""
+
+    member: str
+    is_setting: bool = False  # of the web server, php, systemd, cron, YunoHost: exchanged only when it differs
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for."""
+
+    app: str
+    only: Only = Only.ALL
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Room on one filesystem, named by a folder of it."""
+
+    folder: str
+    needed_bytes: int
+    free_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        """True when it does, with a margin."""
+        return self.needed_bytes + _MARGIN_BYTES <= self.free_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """All that a restore would do, to be shown before anything is touched."""
+
+    wish: Wish
+    candidate: Candidate
+    files_archive: str
+    manifest: Manifest
+    targets: tuple[Target, ...]
+    databases: tuple[SavedDatabase, ...]
+    units: tuple[str, ...]
+    spaces: tuple[Space, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def choose(
+    candidates: Sequence[Candidate], app: str, *, archive: str | None = None, at: datetime | None = None
+) -> Candidate:
+    """The newest proven set; with `at` the newest whole one not after it; with `archive` that one. Raises ColocError.
+
+    Without any proven set (the journal was lost) the newest whole one is taken. Of equal ones the first host's.
+    """
+    ours = [each for each in candidates if each.set.app == app]
+    if archive is not None:
+        named = [each for each in ours if archive == each.set.run or archive in each.set.archives]
+        return _newest(named, f"there is no archive {archive!r} of {app}")
+    if not ours:
+        raise ColocError(f"there is no archive of {app!r}", hint="list them with `coloc-agent archives`")
+    whole = [each for each in ours if each.set.complete and (at is None or each.set.at <= at)]
+    proven = [each for each in whole if each.set.proven]
+    what = f"there is no whole archive of {app}" + (f" from {at:%Y-%m-%d %H:%M %z} or before" if at else "")
+    return _newest(whole if at else (proven or whole), what)
+
+
+def _newest(candidates: Sequence[Candidate], otherwise: str) -> Candidate:
+    if not candidates:
+        raise ColocError(otherwise, hint="list them with `coloc-agent archives`")
+    return max(candidates, key=lambda each: each.set.at)  # max keeps the first of equals
+
+
+def files_archive_of(candidate: Candidate) -> str:
+    """The archive with the files and the manifest. Raises ColocError."""
+    for name in candidate.set.archives:
+        parsed = parse_archive_name(name)
+        if parsed is not None and parsed.is_files:
+            return name
+    raise ColocError(
+        f"run {candidate.set.run} of {candidate.set.app} has no archive of files", hint="choose another with --archive"
+    )
+
+
+def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manifest:
+    """The manifest, when it speaks of this very set and of nothing outside its app's own. Raises ColocError."""
+    if (manifest.app, manifest.run, manifest.coloc) != (candidate.set.app, candidate.set.run, coloc):
+        raise _refused("it belongs to another app or run")
+    for folder in manifest.folders:
+        for path in (folder.path, folder.resolved):
+            _own_path(path.removeprefix("/"), absolute=path)
+    for path in manifest.extra_paths:
+        _own_path(path, absolute=f"/{path}")
+        if not path.startswith("etc/"):
+            raise _refused(f"{path!r} is no setting")
+    for database in manifest.databases:
+        if database.archive not in candidate.set.archives or not database.end_marker:
+            raise _refused(f"the dump of {database.name!r} is not there or not whole")
+        if database.kind is DatabaseKind.SQLITE:
+            _own_path(database.name.removeprefix("/"), absolute=database.name)
+        elif database.name.lower() in _SYSTEM_DATABASES or "\0" in database.name:
+            raise _refused(f"{database.name!r} is no database of an app")
+    return manifest
+
+
+def targets_of(manifest: Manifest, wish: Wish) -> tuple[Target, ...]:
+    """What of the files archive takes its place again: the outermost folders, then the settings. Raises ColocError."""
+    if wish.path:
+        return (Target(locate(manifest, wish.path)),)
+    if wish.only is Only.DATABASE:
+        return ()
+    folders = list(dict.fromkeys(folder.resolved.lstrip("/") for folder in manifest.folders))
+    outer = [path for path in folders if not any(path.startswith(f"{other}/") for other in folders)]
+    links = [folder.path.lstrip("/") for folder in manifest.folders if folder.path != folder.resolved]
+    links = [link for link in links if not any(link.startswith(f"{folder}/") for folder in outer)]
+    settings = [path for path in manifest.extra_paths if not any(path.startswith(f"{folder}/") for folder in outer)]
+    return (*map(Target, outer), *(Target(path, is_setting=True) for path in dict.fromkeys([*links, *settings])))
+
+
+def databases_of(manifest: Manifest, wish: Wish) -> tuple[SavedDatabase, ...]:
+    """The databases that come back."""
+    if wish.path or wish.only is Only.FILES:
+        return ()
+    if wish.only is Only.DATABASE and not manifest.databases:
+        raise ColocError(f"{manifest.app} has no database in this archive", hint="leave --only database out")
+    return manifest.databases
+
+
+def locate(manifest: Manifest, path: str) -> str:
+    """A path that was asked for, as the archive knows it. Raises ColocError when it is not below the app's folders."""
+    if not manifest.folders:
+        raise ColocError(f"{manifest.app} has no files in this archive", hint="leave --path out")
+    whole = posixpath.normpath(posixpath.join(manifest.folders[0].path, path))
+    for folder in manifest.folders:
+        for known in (folder.resolved, folder.path):
+            if whole == known or whole.startswith(f"{known}/"):
+                member = (folder.resolved + whole[len(known) :]).lstrip("/")
+                _own_path(member, absolute=f"/{member}")
+                return member
+    places = ", ".join(folder.path for folder in manifest.folders)
+    raise ColocError(f"{path} is not below the folders of {manifest.app}", hint=f"its folders are: {places}")
+
+
+def units_of(manifest: Manifest, known: Sequence[str]) -> tuple[str, ...]:
+    """The units to stop: those of the app as it is, else (the app is gone) those whose files come back."""
+    saved = [path.rpartition("/")[2] for path in manifest.extra_paths if path.startswith("etc/systemd/system/")]
+    return tuple(known) or tuple(name for name in saved if name.endswith(".service"))
+
+
+def refuse_when_full(spaces: Sequence[Space]) -> None:
+    """Raises ColocError before anything is begun when something does not fit."""
+    for space in spaces:
+        if not space.fits:
+            raise ColocError(
+                f"there is not enough room in {space.folder}: {space.needed_bytes} bytes are needed, "
+                f"{space.free_bytes} are free",
+                hint="free some space, or bring back a part with --only or --path, or elsewhere with --to",
+            )
+
+
+def add_up(needs: Sequence[tuple[str, int]], filesystems: Mapping[str, tuple[int, int]]) -> tuple[Space, ...]:
+    """Needs by folder → one line a filesystem. filesystems: folder → (device, free bytes)."""
+    total: dict[int, int] = {}
+    name: dict[int, str] = {}
+    for folder, needed in needs:
+        device, _ = filesystems[folder]
+        total[device] = total.get(device, 0) + needed
+        name.setdefault(device, folder)
+    return tuple(Space(name[device], total[device], filesystems[name[device]][1]) for device in total)
+
+
+def _own_path(path: str, *, absolute: str) -> None:
+    parts = path.split("/")
+    if not absolute.startswith("/") or "\0" in path or any(part in {"", ".", ".."} for part in parts):
+        raise _refused(f"{absolute[:200]!r} is not a plain path")
+    if path in _TOO_BROAD or parts[0] in {"proc", "sys", "dev", "boot", "bin", "sbin", "lib", "lib64"}:
+        raise _refused(f"{absolute[:200]!r} is no folder of an app")
+
+
+def _refused(why: str) -> ColocError:
+    return ColocError(f"the archive's manifest is refused: {why}", hint="choose another archive or host")
