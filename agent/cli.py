@@ -82,10 +82,10 @@ def cli(ctx: click.Context, config_path: Path) -> None:
     ctx.obj = Context(config_path)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> None:
     """Run and exit: 0 done, 1 failed, 2 wrong usage or configuration, 3 the agent's memory, 130 Ctrl-C."""
     try:
-        code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+        code = group.main(args=list(argv) if argv is not None else None, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ColocError as error:
         click.echo(f"coloc-agent: {_harmless(error.sentence())}", err=True)

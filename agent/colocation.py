@@ -1,42 +1,48 @@
-"""The colocation as the commands see it: the inventory of this server with the projects of coloc.yml."""
+"""The colocation as it is now: the inventory of this server, what coloc.yml adds, and whose project each app is."""
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from coloc.config import Config
-from coloc.model import App, Colocation, Database, DatabaseKind, Inventory
+from coloc.inventory.declared import with_declared
+from coloc.inventory.projects import colocation
+from coloc.inventory.yunohost import InventoryReader
+from coloc.model import Colocation, Inventory
+from coloc.times import now_utc
+
+logger = logging.getLogger(__name__)
 
 
 class ColocationReader:
-    """Reads the inventory again each time it is asked."""
+    """Follows the apps; gives the same object while nothing changed, so that others may compare it with `is`."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        self._config, self._reader = config, InventoryReader(config.root)
+        self._inventory: Inventory | None = None
+        self._current = Colocation(Inventory({}), tuple(config.projects), {})
 
-    def read(self, now: datetime) -> bool:  # noqa: ARG002 - what it reads has no age
-        """Look again; True when something changed."""
-        return False
+    def read(self, now: datetime) -> bool:
+        """Look again; True when the colocation changed."""
+        found = self._reader.read(now)
+        if found is self._inventory:
+            return False
+        before, self._inventory = self._current, found
+        after = colocation(self._config, with_declared(found, self._config.apps))
+        if after == before:
+            return False
+        self._current = after
+        logger.info("apps", extra={"number": len(after.inventory.apps)})
+        return True
 
     def current(self) -> Colocation:
-        """The colocation as it is now."""
-        return _declared(self._config)
+        """The colocation at the last look."""
+        return self._current
 
 
-def _declared(config: Config) -> Colocation:
-    apps = {}
-    for name, entry in config.apps.items():
-        if entry.is_declared:
-            folders = (*entry.folders, None, None)
-            apps[name] = App(
-                name,
-                name,
-                entry.label or name,
-                user=entry.user,
-                install_dir=folders[0],
-                data_dir=folders[1],
-                databases=tuple(Database(DatabaseKind(each.kind), each.name) for each in entry.databases),
-                services=entry.units,
-                declared=True,
-            )
-    return Colocation(Inventory(apps), tuple(config.projects), {})
+def read_colocation(config: Config) -> Colocation:
+    """The colocation, read once."""
+    reader = ColocationReader(config)
+    reader.read(now_utc())
+    return reader.current()

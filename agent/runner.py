@@ -47,8 +47,8 @@ class SystemdRunner:
 class ChildRunner:
     """Runs `coloc-agent backup --nightly` beside the daemon."""
 
-    def __init__(self, config_path: Path, log: Path) -> None:
-        self._argv = [sys.executable, "-m", "agent", "--config", str(config_path), "backup", "--nightly"]
+    def __init__(self, config_path: Path, log: Path, *, python: str = sys.executable) -> None:
+        self._argv = [python, "-m", "agent", "--config", str(config_path), "backup", "--nightly"]
         self._log = log
         self._child: Child | None = None
 

@@ -136,6 +136,9 @@ def _cannot_start(program: str, error: OSError | ValueError, cwd: Path | None) -
     return CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error.strerror}{where}")
 
 
+_CHILDREN: list[Child] = []  # those that run: also a caller who lets go of one leaves nobody unburied for long
+
+
 class Child:
     """A program that goes on beside us (a demo service, a nightly run without systemd)."""
 
@@ -144,6 +147,7 @@ class Child:
     ) -> None:
         self.argv = tuple(argv)
         with log.open("ab") if log else nullcontext() as sink:
+            _CHILDREN[:] = [child for child in _CHILDREN if child.poll() is None]
             self._process = subprocess.Popen(
                 list(argv),
                 stdin=subprocess.DEVNULL,
@@ -155,6 +159,7 @@ class Child:
                 extra_groups=[] if user else None,
                 start_new_session=True,
             )
+            _CHILDREN.append(self)
 
     @property
     def pid(self) -> int:

@@ -64,6 +64,7 @@ class App:
     install_time: int | None = None
     install_dir: str | None = None
     data_dir: str | None = None
+    extra_folders: tuple[str, ...] = ()  # that coloc.yml adds
     log_dirs: tuple[str, ...] = ()
     databases: tuple[Database, ...] = ()
     redis_db: int | None = None
@@ -85,7 +86,8 @@ class App:
     @property
     def folders(self) -> tuple[str, ...]:
         """The folders that hold what people would miss: code and data, in that order."""
-        return tuple(dict.fromkeys(folder for folder in (self.install_dir, self.data_dir) if folder))
+        folders = (self.install_dir, self.data_dir, *self.extra_folders)
+        return tuple(dict.fromkeys(folder for folder in folders if folder))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 import click
 
 from agent.cli import Context
-from agent.colocation import ColocationReader
+from agent.colocation import read_colocation
 from agent.sizes import size
 from backup.hosts import hosts_named
 from backup.journal import open_journal
 from backup.night import AppResult, NightResult, Step
 from backup.nightly import run_night, stopped_by_signals
 from coloc.facts import Spool
-from coloc.times import now_utc
 
 
 @click.command(name="backup", help="Back up apps (all without a name) to the backup hosts, and read each one back.")
@@ -37,8 +36,7 @@ def command(
 ) -> int:
     """Run once. Returns 1 when anything failed."""
     config = context.config()
-    reader = ColocationReader(config)
-    reader.read(now_utc())
+    colocation = read_colocation(config)
     journal = open_journal(config.paths.journal)
     if new_repository:
         hosts_named(config, [new_repository])
@@ -48,7 +46,7 @@ def command(
     with stopped_by_signals(stop):
         night = run_night(
             config,
-            reader.current(),
+            colocation,
             apps=apps,
             hosts=hosts,
             spool=Spool(config.paths.facts),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.cli import Context
-from agent.colocation import ColocationReader
+from agent.colocation import read_colocation
 from backup.hosts import hosts_named, open_repository
 from backup.journal import open_journal
 from backup.nightly import enter
@@ -26,9 +26,7 @@ from coloc.times import for_people, now_utc
 def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
     """Each host by itself. Returns 1 when one failed."""
     config = context.config()
-    reader = ColocationReader(config)
-    reader.read(now_utc())
-    apps = reader.current().inventory.apps
+    apps = read_colocation(config).inventory.apps
     journal = open_journal(config.paths.journal)
     spool, failures = Spool(config.paths.facts), 0
     with run_lock(config.paths.journal, "prune", now_utc()):
