@@ -122,7 +122,7 @@ def plan_app(config: Config, app: App, files: Files) -> AppPlan:
 def _why_skipped(app: App) -> str:
     if app.state is AppState.STRAY:
         return "leftovers of an app that is gone"
-    if app.state is AppState.OK and not app.folders and not app.databases:
+    if app.state is not AppState.BROKEN and not app.folders and not app.databases:
         return "it has neither folders nor databases of its own"
     return ""
 
