@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup.borg_errors import BorgError, Said
@@ -109,6 +109,7 @@ def test_junk_is_kept_as_text() -> None:
     assert parse_line("[" * 100_000) == Said("TEXT", "[" * 2000)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_line_breaks_the_listener(text: str) -> None:
     Listener(lambda _: None)(text)
