@@ -162,7 +162,8 @@ def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
 def quota_exceeded(situation: Situation) -> Iterator[Finding]:
     """A project above what was agreed. In simulation nothing is done to it; it is told so."""
     for standing in situation.quotas:
-        active = standing.step is not QuotaStep.FINE
+        # Without a measure nobody can tell: the message keeps the figure that it had.
+        active = None if standing.used is None else standing.step is not QuotaStep.FINE
         project = situation.config.projects.get(standing.project)
         limit = dict(project.quotas.limits()).get(standing.resource) if project else None
         ratio = standing.used / limit.hard if limit and standing.used is not None else 0.0

@@ -8,6 +8,9 @@ from typing import TextIO
 from alerts.channel import Outcome, Retry, Sent
 from coloc.outbox import Kind, Row
 
+_LONGEST = 4_000  # characters
+_ZERO_WIDTH = "\u200b"  # keeps `@room` from ringing elsewhere; here it only disturbs
+
 
 class ConsoleChannel:
     """Writes to a stream; an edit is a line of its own."""
@@ -21,10 +24,9 @@ class ConsoleChannel:
         """See Channel. A closed output is tried again."""
         mark = {Kind.NEW: "»", Kind.EDIT: "»", Kind.REPLY: "  ↳"}[row.kind]
         line = " | ".join(part for part in row.message.text.splitlines() if part)
-        harmless = "".join(char if char.isprintable() else "?" for char in line)
         stream = self._stream or sys.stdout
         try:
-            stream.write(f"{mark} {harmless}\n")
+            stream.write(f"{mark} {_harmless(line, stream.encoding or 'utf-8')}\n")
             stream.flush()
         except (OSError, ValueError) as error:
             return Retry(f"the output cannot be written: {error}")
@@ -36,3 +38,11 @@ class ConsoleChannel:
 
     def close(self) -> None:
         """See Channel."""
+
+
+def _harmless(line: str, encoding: str) -> str:
+    """No control or direction marks, not without end, and nothing that the output cannot write."""
+    shown = line.replace(_ZERO_WIDTH, "")
+    cut = shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
+    printable = "".join(char if char.isprintable() else "?" for char in cut)
+    return printable.encode(encoding, "backslashreplace").decode(encoding)

@@ -5,8 +5,9 @@ The rules, in plain sentences:
 * waiting between tries goes by the monotonic clock, doubles up to five minutes, and begins anew after a restart;
 * what a human must mend (blocked) is tried every five minutes, and holds the rows behind it;
 * an edit of a message that was never said is said as a message of its own, and what follows edits that one;
-* when many first messages wait for one room after an outage, they become one digest; the digest row and the end of the
-  rows that it tells are one transaction. A row that was tried already is never folded: it may have been heard.
+* when many messages wait that would be new to one room (a burst, an outage), they become one digest with the last word
+  of each; the digest row and the end of the rows that it tells are one transaction. A row that was tried already is
+  never folded: it may have been heard. What follows a folded message is new again, or part of the next digest.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class Delivery:
         if channel is None:
             return  # switched off in coloc.yml: its rows wait for it to come back
         worker = self._workers.get((name, target))
-        if worker is None:
+        if worker is None or not worker.thread.is_alive():  # a full disk may have ended it
             worker = _Worker(self, channel, target)
             self._workers[name, target] = worker
             worker.thread.start()
@@ -207,13 +208,14 @@ class _Worker:
 
     def _fold(self, state: State) -> None:
         """Many first messages after an outage become one."""
-        rows = outbox.foldable(state.connection, self._channel.name, self._target)
-        if len(rows) < _FOLD_FROM:
+        if len(outbox.foldable(state.connection, self._channel.name, self._target)) < _FOLD_FROM:
             return
         now = self._delivery.now()
-        titles = [row.message.text.split("\n", 1)[0] for row in rows]
-        key = f"digest:{self._channel.name}:{self._target}:{rows[-1].id}"
         with state.transaction() as connection:
+            # Read again inside: what the agent added since is told as well, not dropped unheard.
+            rows = outbox.foldable(connection, self._channel.name, self._target)
+            titles = [row.message.text.split("\n", 1)[0] for row in rows]
+            key = f"digest:{self._channel.name}:{self._target}:{rows[-1].id}"
             outbox.drop(connection, [row.id for row in rows], why="told in a digest")
             outbox.add(
                 connection,

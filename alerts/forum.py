@@ -1,7 +1,8 @@
 """Speaks in one topic of a Discourse forum: a post per message, edited afterwards. Never two posts for one message.
 
-The forum has no lasting idempotency: each post bears a hidden marker, and whoever is not sure looks for it before
-posting again. What a human wrote into our post stays: only our own block is replaced.
+The forum has no lasting idempotency: each post bears a hidden marker of the row that made it, and whoever is not sure
+looks for it before posting again. What a human wrote into our post stays: only our own block is replaced. A post that
+the forum holds back for review is never posted again: we look whether it was approved, for a day.
 """
 
 from __future__ import annotations
@@ -9,14 +10,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from alerts.channel import Blocked, Outcome, Refused, Retry, Sent
 from alerts.http import Answer, Http
 from coloc.outbox import Kind, Row
 from coloc.secrets import Secret
+from coloc.times import now_utc
 
-_LONGEST = 20_000
+_LONGEST = 12_000  # characters; twice as many when each must be escaped, and a post may have 32 000
+_REVIEW = timedelta(days=1)
+_LOOK_BACK = 20  # posts
+_END = "<!-- /coloc -->"
+_BLOCK = re.compile(r"(<!-- coloc:[0-9a-f]{24} -->).*?<!-- /coloc -->", re.DOTALL)
 
 
 class ForumChannel:
@@ -27,6 +34,7 @@ class ForumChannel:
     def __init__(self, url: str, user: str, key: Secret, topic: int) -> None:
         headers = {"Api-Key": key.reveal(), "Api-Username": user, "Accept": "application/json"}
         self._http, self._topic, self._user = Http(url, headers), topic, user
+        self._held: set[str] = set()  # keys of rows whose post waits for a moderator
 
     def deliver(self, row: Row) -> Outcome:
         """See Channel. The target is the topic's number; a reply is a post like any other."""
@@ -49,53 +57,55 @@ class ForumChannel:
 
     def _post(self, row: Row) -> Outcome:
         if row.attempts:
-            found = self._find(row.key)
+            found = self._find(row)
             if not isinstance(found, str):
                 return found
             if found:
                 return Sent(found)
+        if row.key in self._held:
+            return _in_review(row)
         body = {"topic_id": int(row.target), "raw": block(row), "auto_track": False}
         answer = self._http.ask("POST", "/posts.json", body)
         if answer.status == 200 and isinstance(answer.data.get("id"), int):
             return Sent(str(answer.data["id"]))
         if answer.status == 200 and answer.data.get("action") == "enqueued":
-            return Blocked(
-                "the forum holds our posts back for review; a moderator must approve them and trust our account"
-            )
+            self._held.add(row.key)
+            return _in_review(row)
         if answer.status == 422:
             return self._refused_post(row)
         return _trouble(answer)
 
     def _refused_post(self, row: Row) -> Outcome:
         """422 has many causes that only words tell apart: ours is already there, the topic is closed, or never."""
-        found = self._find(row.key)
+        found = self._find(row)
         if not isinstance(found, str):
             return found
         if found:
             return Sent(found)
-        topic = self._http.ask("GET", f"/t/{self._topic}.json")
-        if topic.may_pass or topic.status == 429:
+        topic = self._http.ask("GET", f"/t/{row.target}.json")
+        if topic.status != 200:
             return _trouble(topic)
-        if topic.status == 404 or topic.data.get("closed") or topic.data.get("archived"):
-            return Blocked(f"the topic {self._topic} is closed or gone; open it, or name another in coloc.yml")
+        if topic.data.get("closed") or topic.data.get("archived"):
+            return Blocked(f"the topic {row.target} is closed; open it, or name another in coloc.yml")
         if row.attempts < 5:
             # Too many replies in a row, or alike within minutes: both pass by themselves.
             return Retry("the forum does not take the post now", 180)
         return Refused("the forum refuses the post (422)")
 
-    def _find(self, key: str) -> str | Outcome:
-        """The id of the post that bears our marker among the last ones; "" when there is none."""
-        answer = self._http.ask("GET", f"/t/{self._topic}.json?print=true")
+    def _find(self, row: Row) -> str | Outcome:
+        """The id of the post that bears the row's marker among the last ones; "" when there is none."""
+        topic = self._http.ask("GET", f"/t/{row.target}.json")
+        if topic.status != 200:
+            return _trouble(topic)
+        last = "&".join(f"post_ids%5B%5D={number}" for number in _last_posts(topic))
+        answer = self._http.ask("GET", f"/t/{row.target}/posts.json?{last}") if last else topic
         if answer.status != 200:
             return _trouble(answer)
-        for post in reversed(list(_posts(answer))):
-            number = post.get("id")
-            if post.get("username") not in {None, self._user} or not isinstance(number, int):
-                continue
-            raw = self._http.ask("GET", f"/posts/{number}.json")
-            if raw.may_pass or raw.status == 429:
-                return _trouble(raw)
-            if marker(key) in str(raw.data.get("raw", "")):
+        for number in reversed(list(_posts_by(self._user, answer))):
+            post = self._http.ask("GET", f"/posts/{number}.json")
+            if post.status not in {200, 404}:
+                return _trouble(post)
+            if marker(row.key) in str(post.data.get("raw", "")):
                 return str(number)
         return ""
 
@@ -126,36 +136,53 @@ def marker(key: str) -> str:
 
 
 def block(row: Row) -> str:
-    """Our text between its marker and its end; what people write after the end is theirs."""
-    lines = [_no_markup(line) for line in row.message.text[:_LONGEST].splitlines()]
-    text = "\n\n".join(lines).replace("-->", "-- >")
-    return f"{marker(row.about or row.key)}\n{text}\n<!-- /coloc -->"
+    """Our text between the row's marker and its end; what people write after the end is theirs."""
+    return f"{marker(row.key)}\n{_text(row)}\n{_END}"
 
 
 def replace_block(raw: str, row: Row) -> str:
-    """The post with our block replaced and everything else as it is; our block first when it was taken out."""
-    start = marker(row.about or row.key)
-    pattern = re.compile(re.escape(start) + r".*?<!-- /coloc -->", re.DOTALL)
-    if pattern.search(raw):
-        return pattern.sub(lambda _: block(row), raw, count=1)
+    """The post with the text of our block replaced and everything else as it is; a new block when it was taken out."""
+    if _BLOCK.search(raw):
+        return _BLOCK.sub(lambda found: f"{found[1]}\n{_text(row)}\n{_END}", raw, count=1)
     return f"{block(row)}\n\n{raw}"
+
+
+def _text(row: Row) -> str:
+    return "\n\n".join(_no_markup(line) for line in row.message.text[:_LONGEST].splitlines())
 
 
 def _no_markup(line: str) -> str:
     """Names from outside must not become links, mentions or titles."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~@])", r"\\\1", line)
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~@])", r"\\\1", line.strip()).replace("://", ":\u200b//")
 
 
-def _posts(answer: Answer) -> Iterator[dict[str, Any]]:
-    stream = answer.data.get("post_stream")
+def _last_posts(topic: Answer) -> list[int]:
+    stream = topic.data.get("post_stream")
+    numbers = stream.get("stream") if isinstance(stream, dict) else None
+    known = [number for number in numbers if isinstance(number, int)] if isinstance(numbers, list) else []
+    return known[-_LOOK_BACK:]
+
+
+def _posts_by(user: str, answer: Answer) -> Iterator[int]:
+    stream: Any = answer.data.get("post_stream")
     posts = stream.get("posts") if isinstance(stream, dict) else None
-    for post in posts[-20:] if isinstance(posts, list) else []:
-        if isinstance(post, dict):
-            yield post
+    for post in posts[-_LOOK_BACK:] if isinstance(posts, list) else []:
+        if not isinstance(post, dict) or not isinstance(post.get("id"), int):
+            continue
+        if str(post.get("username", user)).casefold() == user.casefold():
+            yield post["id"]
+
+
+def _in_review(row: Row) -> Outcome:
+    if now_utc() - row.created_at > _REVIEW:
+        return Refused("the forum held the post back and no moderator approved it within a day")
+    return Blocked("the forum holds our posts back for review; a moderator must approve them and trust our account")
 
 
 def _trouble(answer: Answer) -> Outcome:
     kind = answer.data.get("error_type")
+    if answer.is_redirect:
+        return Blocked("the forum sends us to another address; write its final one in url: (https?)")
     if answer.status == 429:
         return Retry("the forum asks us to slow down", answer.retry_after() or 30)
     if answer.may_pass or kind == "read_only":

@@ -26,7 +26,16 @@ class Answer:
     @property
     def may_pass(self) -> bool:
         """True for trouble that the same request may not meet later: no answer, a server's own, a proxy's page."""
-        return self.status in {0, 408} or self.status >= 500 or not self.is_json
+        return (
+            self.status in {0, 408}
+            or self.status >= 500
+            or not (self.is_json or self.is_redirect or self.status == 413)
+        )
+
+    @property
+    def is_redirect(self) -> bool:
+        """True when the server points elsewhere, where our key must not go."""
+        return 300 <= self.status < 400
 
     def retry_after(self) -> float | None:
         """How long the other side wants us to wait, in seconds: the header first, else Matrix's own field."""
@@ -54,7 +63,7 @@ class Http:
             with self._session.request(
                 method,
                 self._base + path,
-                data=None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode(),
+                data=None if body is None else _encoded(body),
                 headers={**self._headers, "Content-Type": "application/json"},
                 timeout=_TIMEOUT,
                 allow_redirects=False,
@@ -72,6 +81,11 @@ class Http:
     def close(self) -> None:
         """Close connections."""
         self._session.close()
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    """JSON; half a character (a lone surrogate) becomes a question mark instead of a message that never leaves."""
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def _no_answer(error: Exception) -> str:

@@ -5,6 +5,7 @@ A row keeps its transaction id, so that saying it twice is one event. Decides on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from coloc.secrets import Secret
 from coloc.times import now_utc
 
 _API = "/_matrix/client/v3"
-_LONGEST = 12_000  # characters; an event may have 64 KiB with its HTML and its copy in an edit
+_LONGEST = 12_000  # bytes as JSON; an event may have 64 KiB with its HTML, and an edit holds both twice
 _TXN_KEPT = timedelta(hours=23)  # servers remember a transaction id for a day
 
 
@@ -110,6 +111,8 @@ class MatrixChannel:
 
     def _trouble(self, answer: Answer, where: str) -> Outcome:
         code = answer.data.get("errcode")
+        if answer.is_redirect:
+            return Blocked("the homeserver sends us to another address; write its final one in homeserver: (https?)")
         if answer.status == 429:
             return Retry("the homeserver asks us to slow down", answer.retry_after())
         if answer.may_pass or (answer.status == 404 and code != "M_NOT_FOUND"):
@@ -132,7 +135,7 @@ def content(row: Row) -> dict[str, Any]:
     # A notice rings nobody: that is how a message begins its life during a silence.
     kind = "m.text" if row.message.rings or row.kind is Kind.EDIT else "m.notice"
     body: dict[str, Any] = {"msgtype": kind, "body": text, "m.mentions": {}, "coloc.key": row.key}
-    if len(html) <= 2 * _LONGEST:
+    if _json_bytes(html) <= _LONGEST:
         body |= {"format": "org.matrix.custom.html", "formatted_body": html}
     if row.about_remote_id is None or row.kind is Kind.NEW:
         return body
@@ -154,7 +157,16 @@ def _key_of(event: object) -> object:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    if _json_bytes(text) <= _LONGEST:
+        return text
+    shorter = text[:_LONGEST]
+    while _json_bytes(shorter) > _LONGEST:
+        shorter = shorter[: len(shorter) * 3 // 4]
+    return f"{shorter}… [{len(text) - len(shorter)}]"
+
+
+def _json_bytes(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def _why(outcome: Outcome) -> str:

@@ -133,9 +133,7 @@ def digest(titles: Sequence[str], language: str) -> Message:
     shown = [f"• {plain(title)}" for title in titles[:40]]
     if len(titles) > len(shown):
         shown.append(say("… and {number} more: coloc-agent alerts").format(number=len(titles) - len(shown)))
-    return _message(
-        "📋 " + say("{number} incidents while this room could not be reached").format(number=len(titles)), shown
-    )
+    return _message("📋 " + say("{number} incidents in one message").format(number=len(titles)), shown)
 
 
 def _when(incident: IncidentText, say: Translate, zone: ZoneInfo) -> str:

@@ -5,7 +5,7 @@ The rules:
 * a process is charged what it used since the last look, or all of it when it was born since;
 * what a process's reaped children used, less what was charged for them while they lived, was used between two looks:
   it goes to the parent's app; a parent of no app (php-fpm's master) passes it to the one app whose processes it lost;
-* all together never more than the machine used meanwhile; the rest of the machine is `_system`.
+* that is never more than the machine used meanwhile, but for rounding; the rest of the machine is `_system`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from coloc.model import SYSTEM
 
 MODES = ("user", "system")
+_ROUNDING_TICKS, _ROUNDING = 10, 0.1  # the kernel counts processes exactly and the machine by samples
 _REAPS_FOR_ALL = 1  # pid 1 takes orphans: what it reaps says nothing about it
 
 
@@ -72,11 +73,11 @@ class CpuLedger:
         ours = _living(mode, look)
         seen = sum(ours.values())
         between = _between_looks(mode, look)
-        room, asked = max(0.0, machine - seen), sum(between.values())
+        room, asked = max(0.0, machine - seen) + max(_ROUNDING_TICKS, machine * _ROUNDING), sum(between.values())
         factor = min(1.0, room / asked) if asked else 0.0
         for app, ticks in between.items():
             ours[app] = ours.get(app, 0) + ticks * factor
-        # The kernel rounds each process and the machine by itself: what was charged too early is held back later.
+        # What rounding let us charge too early is held back from the rest later.
         rest = machine - sum(ticks for app, ticks in ours.items() if app) - self._debt[mode]
         self._debt[mode] = max(0.0, -rest)
         ours[SYSTEM] = max(0.0, rest)

@@ -28,7 +28,7 @@ _EVERYBODY = 1  # pid 1: who does not see it does not see other users' processes
 
 @dataclass(slots=True)
 class Followed:
-    """A process that we follow; `raw` and `raw_memory` are its files at the last look, to skip what did not change."""
+    """A process that we follow; `raw` is its stat at the last look, to skip what did not change."""
 
     open: OpenProcess
     start: int
@@ -38,7 +38,6 @@ class Followed:
     uid: int = 0
     looks: int = 0
     threads: int = 1
-    raw_memory: bytes = b""
     anonymous_pages: int = 0
     swap_bytes: int = 0
 
@@ -120,7 +119,9 @@ class ProcessTable:
                 process.used = Used(before.pid, stat.parent, own, kids, before.app)
                 if own != before.own or kids != before.kids:
                     stayed.append((before, process.used))
-            self._read_memory(process, swapping)
+                # Resident pages stand in stat too: while it is the same, so is the file with the details.
+                process.anonymous_pages = parse_statm(process.open.memory()) or 0
+            self._read_swap(process, swapping)
             process.looks += 1
             if process.looks == 1 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
                 self._read_owner(process)
@@ -148,7 +149,7 @@ class ProcessTable:
             own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
             process = Followed(opened, stat.start, Used(pid, stat.parent, own, kids, None), raw, threads=stat.threads)
             self._read_owner(process)
-            self._read_memory(process, swapping=False)
+            process.anonymous_pages = parse_statm(opened.memory()) or 0
         except OSError:
             self._files.forget(opened)
             return None
@@ -164,14 +165,11 @@ class ProcessTable:
             process.cgroup = ""
         process.used.app = self._owned.app_of(process.cgroup, process.uid)
 
-    def _read_memory(self, process: Followed, swapping: bool) -> None:
-        raw = process.open.memory()
-        if raw != process.raw_memory:
-            process.raw_memory, process.anonymous_pages = raw, parse_statm(raw) or 0
-        # VmSwap stands only in the long file: read it where something is swapped out, and now and then.
+    def _read_swap(self, process: Followed, swapping: bool) -> None:
+        # VmSwap stands only in a long file: read it where something is swapped out, and now and then.
         if not swapping:
             process.swap_bytes = 0
-        elif process.looks == 0 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
+        elif (process.looks + process.used.pid) % _OWNER_EVERY == 0:
             process.swap_bytes = parse_swap(self._files.read(process.used.pid, "status")) or 0
 
     def _bury(self, pid: int) -> Used:

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -131,13 +131,26 @@ def name_remotely(connection: sqlite3.Connection, key: str, remote_id: str) -> N
 
 
 def foldable(connection: sqlite3.Connection, channel: str, target: str) -> list[Row]:
-    """First messages of a queue that were never tried, when the queue has trouble or is long: a digest's matter."""
+    """The messages of a queue that would be new to its room and were never tried, each as it stands by now.
+
+    That is a first message with the text of its last edit, and an edit of a message that was folded or given up.
+    """
     rows = connection.execute(
-        "SELECT * FROM outbox WHERE state = 'waiting' AND kind = 'new' AND attempts = 0 AND key NOT LIKE 'digest:%' "
-        "AND channel = ? AND target = ? ORDER BY id",
+        "SELECT * FROM outbox AS this WHERE state = 'waiting' AND attempts = 0 AND key NOT LIKE 'digest:%' "
+        "AND channel = ? AND target = ? AND (kind = 'new' OR (kind = 'edit' AND NOT EXISTS (SELECT 1 FROM outbox AS "
+        "first WHERE first.key = this.about AND (first.remote_id IS NOT NULL OR first.state IN ('waiting', 'blocked')))"
+        ")) ORDER BY id",
         (channel, target),
-    )
-    return [_row(connection, row) for row in rows]
+    ).fetchall()
+    return [replace(_row(connection, row), message=_last_word(connection, row)) for row in rows]
+
+
+def _last_word(connection: sqlite3.Connection, row: sqlite3.Row) -> Message:
+    edit = connection.execute(
+        "SELECT payload FROM outbox WHERE state = 'waiting' AND kind = 'edit' AND about = ? ORDER BY id DESC LIMIT 1",
+        (row["key"],),
+    ).fetchone()
+    return _message(row["payload"] if edit is None else edit["payload"])
 
 
 def drop(connection: sqlite3.Connection, ids: Sequence[int], *, why: str) -> None:
@@ -159,8 +172,12 @@ def depth(connection: sqlite3.Connection) -> Mapping[str, tuple[int, datetime]]:
     return {row[0]: (row[1], parse_iso(row[2])) for row in rows}
 
 
+def _message(payload: str) -> Message:
+    values = json.loads(payload)
+    return Message(values["text"], values["html"], values["rings"])
+
+
 def _row(connection: sqlite3.Connection, row: sqlite3.Row) -> Row:
-    payload = json.loads(row["payload"])
     about = connection.execute("SELECT remote_id FROM outbox WHERE key = ?", (row["about"],)).fetchone()
     return Row(
         row["id"],
@@ -169,7 +186,7 @@ def _row(connection: sqlite3.Connection, row: sqlite3.Row) -> Row:
         Kind(row["kind"]),
         row["key"],
         row["about"],
-        Message(payload["text"], payload["html"], payload["rings"]),
+        _message(row["payload"]),
         row["txn_id"],
         row["attempts"],
         parse_iso(row["created_at"]),

@@ -28,7 +28,8 @@ def lay_out(folder: Path, *, listen: str, language: str, matrix: str = "") -> Pa
         folder.chmod(0o755)  # the demo's accounts must get in; a folder of somebody else's keeps its own rights
     (folder / "secrets").mkdir(exist_ok=True, mode=0o700)
     if (root / _MARK).exists():
-        shutil.rmtree(root)
+        for name in ("root", "state", "facts"):  # what the agent remembered speaks of files that are made anew
+            shutil.rmtree(folder / name, ignore_errors=True)
     root.mkdir()
     (root / _MARK).touch()
     _server_files(root)

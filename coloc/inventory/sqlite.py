@@ -1,4 +1,4 @@
-"""Finds SQLite databases in an app's folders: by their endings, then by their first bytes. Bounded, never follows links."""
+"""Finds SQLite databases in an app's folders: by their endings, then by their first bytes. Follows no links."""
 
 from __future__ import annotations
 

@@ -150,8 +150,7 @@ class _Reading:
 
     def apps(self) -> Iterator[App]:
         """Every app, in the order of ids."""
-        for app_id, papers in self._papers.items():
-            yield self._app(papers)
+        yield from map(self._app, self._papers.values())
 
     def _app(self, papers: Papers) -> App:
         settings, manifest, app_id = papers.settings, papers.manifest, papers.id

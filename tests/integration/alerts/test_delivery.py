@@ -1,0 +1,228 @@
+"""Delivery of the outbox: in order, nothing lost, nothing doubled, and no room waits for another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alerts.channel import Blocked, Outcome, Refused, Retry
+from alerts.delivery import Delivery
+from coloc import outbox
+from coloc.outbox import Kind, Message, Row
+from coloc.state import State, open_state
+from coloc.times import now_utc
+from tests.fakes.channel import FakeChannel
+from tests.fakes.waiting import until
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[State]:
+    state = open_state(tmp_path / "state.db")
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def deliver(state: State) -> Iterator[Callable[..., Delivery]]:
+    with ExitStack() as stack:
+
+        def start(channel: FakeChannel, **options: object) -> Delivery:
+            delivery = Delivery(state.path, {"matrix": channel}, **options)  # type: ignore[arg-type]
+            delivery.start()
+            stack.callback(delivery.stop)
+            return delivery
+
+        yield start
+
+
+def add(
+    state: State, key: str, *, about: str = "", target: str = "!a", text: str = "", kind: Kind | None = None
+) -> None:
+    with state.transaction() as connection:
+        outbox.add(
+            connection,
+            channel="matrix",
+            target=target,
+            kind=Kind.EDIT if about else Kind.NEW,
+            key=key,
+            about=about or key,
+            message=Message(text or key, text or key),
+            now=now_utc(),
+        )
+
+
+def left(state: State) -> int:
+    return sum(count for count, _ in outbox.depth(state.connection).values())
+
+
+def done(state: State) -> None:
+    until(lambda: left(state) == 0, what="the outbox to be empty")
+
+
+def once(outcome: Outcome) -> Callable[[Row], Outcome | None]:
+    """The first try ends so, the others well."""
+    answers = [outcome]
+    return lambda _: answers.pop() if answers else None
+
+
+def test_rows_are_said_in_their_order_and_edits_find_their_message(
+    state: State, deliver: Callable[..., Delivery]
+) -> None:
+    channel = FakeChannel()
+    for number in range(5):
+        add(state, f"i{number}")
+    add(state, "i0:1", about="i0", text="rétabli")
+    deliver(channel)
+    done(state)
+    assert list(channel.texts.values()) == ["rétabli", "i1", "i2", "i3", "i4"]
+
+
+def test_an_unknown_outcome_is_repeated_with_the_same_transaction_id(
+    state: State, deliver: Callable[..., Delivery]
+) -> None:
+    channel = FakeChannel()
+    answers = [Retry("no answer", 0.01)]
+    channel.decide = lambda row: (channel.hear(row), answers.pop())[1] if answers else None
+    add(state, "i1")
+    deliver(channel)
+    done(state)
+    assert len(channel.rows) == 2
+    assert len({row.txn_id for row in channel.rows}) == 1
+    assert list(channel.texts.values()) == ["i1"]
+
+
+@pytest.mark.parametrize("trouble", [Blocked("closed"), Retry("down", 600.0)])
+def test_a_room_in_trouble_delays_no_other(state: State, deliver: Callable[..., Delivery], trouble: Outcome) -> None:
+    channel = FakeChannel(lambda row: trouble if row.target == "!a" else None)
+    add(state, "i1", target="!a")
+    add(state, "i2", target="!b")
+    deliver(channel)
+    until(lambda: left(state) == 1)
+    assert list(channel.targets.values()) == ["!b"]
+
+
+def test_a_hanging_room_delays_no_other_and_stop_does_not_wait_for_it(state: State) -> None:
+    gate = threading.Event()
+
+    def hang(row: Row) -> Outcome | None:
+        return Retry("no answer") if row.target == "!a" and gate.wait(30) else None
+
+    channel = FakeChannel(hang)
+    add(state, "i1", target="!a")
+    add(state, "i2", target="!b")
+    delivery = Delivery(state.path, {"matrix": channel})
+    delivery.start()
+    until(lambda: left(state) == 1 and len(channel.rows) == 2)
+    began = time.monotonic()
+    delivery.stop()
+    assert time.monotonic() - began < 2.5
+    gate.set()
+
+
+def test_a_refused_message_does_not_hold_the_next(state: State, deliver: Callable[..., Delivery]) -> None:
+    channel = FakeChannel(once(Refused("too large")))
+    add(state, "i1")
+    add(state, "i2")
+    deliver(channel)
+    done(state)
+    assert list(channel.texts.values()) == ["i2"]
+    assert state.connection.execute("SELECT state, error FROM outbox WHERE key = 'i1'").fetchone()[:] == (
+        "refused",
+        "too large",
+    )
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_jump_of_the_wall_clock_neither_stalls_nor_storms(
+    state: State, deliver: Callable[..., Delivery], days: int
+) -> None:
+    shift = [timedelta(0)]
+    channel = FakeChannel(lambda row: Retry("down", 0.5) if len(channel.rows) == 1 else None)
+    add(state, "i1")
+    deliver(channel, now=lambda: now_utc() + shift[0])
+    until(lambda: channel.rows)
+    began, shift[0] = time.monotonic(), timedelta(days=days)
+    done(state)
+    assert 0.3 < time.monotonic() - began < 5
+    assert len(channel.rows) == 2
+
+
+def test_a_burst_becomes_one_digest_with_the_last_word_of_each(state: State, deliver: Callable[..., Delivery]) -> None:
+    for number in range(12):
+        add(state, f"i{number}", text=f"panne {number}")
+    add(state, "i3:1", about="i3", text="rétabli 3")
+    channel = FakeChannel()
+    deliver(channel, language="fr")
+    done(state)
+    (digest,) = channel.texts.values()
+    assert digest.startswith("📋 12 incidents")
+    assert "• rétabli 3" in digest
+    assert "• panne 3" not in digest
+    assert "• panne 11" in digest
+
+
+def test_after_a_digest_an_edit_is_a_message_and_the_next_edits_it(
+    state: State, deliver: Callable[..., Delivery]
+) -> None:
+    for number in range(8):
+        add(state, f"i{number}")
+    channel = FakeChannel()
+    deliver(channel)
+    done(state)
+    add(state, "i1:1", about="i1", text="pire")
+    done(state)
+    add(state, "i1:2", about="i1", text="rétabli")
+    done(state)
+    assert list(channel.texts.values())[1:] == ["rétabli"]
+
+
+def test_many_edits_of_folded_messages_are_one_digest_again(state: State, deliver: Callable[..., Delivery]) -> None:
+    for number in range(9):
+        add(state, f"i{number}")
+    channel = FakeChannel()
+    delivery = deliver(channel)
+    done(state)
+    delivery.stop()
+    for number in range(9):
+        add(state, f"i{number}:1", about=f"i{number}", text=f"rétabli {number}")
+    deliver(channel)
+    done(state)
+    assert len(channel.texts) == 2
+    assert "• rétabli 8" in list(channel.texts.values())[1]
+
+
+def test_what_was_tried_is_never_folded(state: State, deliver: Callable[..., Delivery]) -> None:
+    channel = FakeChannel()
+    channel.decide = lambda row: (channel.hear(row), Retry("no answer", 0.2))[1] if len(channel.rows) == 1 else None
+    add(state, "first")
+    deliver(channel)
+    until(lambda: channel.rows)
+    for number in range(9):
+        add(state, f"i{number}")
+    done(state)
+    texts = list(channel.texts.values())
+    assert texts[0] == "first"
+    assert len(texts) == 2
+    assert "first" not in texts[1]
+
+
+def test_the_rows_of_a_channel_that_is_switched_off_wait(state: State) -> None:
+    add(state, "i1")
+    delivery = Delivery(state.path, {})
+    delivery.start()
+    until(lambda: delivery.moved_at is not None)
+    delivery.stop()
+    assert left(state) == 1
+
+
+def test_it_says_when_it_last_moved(state: State, deliver: Callable[..., Delivery]) -> None:
+    delivery = deliver(FakeChannel())
+    first = until(lambda: delivery.moved_at)
+    delivery.wake()
+    until(lambda: (delivery.moved_at or 0) > (first or 0))

@@ -1,0 +1,143 @@
+"""Each point of the check, as a table: what is right, what is not, and that a hint says what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from agent.checks import (
+    Point,
+    claim_points,
+    config_points,
+    folder_points,
+    inventory_points,
+    listen_point,
+    rights_point,
+    secret_points,
+)
+from coloc.config import Config, parse_config
+from coloc.model import App, AppState, Inventory
+from tests.fakes.daemon_page import free_port, serving
+
+
+def config(text: str = "") -> Config:
+    return parse_config(f"coloc: {{name: hautepierre}}\n{text}".encode(), "coloc.yml")
+
+
+def wrong(points: list[Point]) -> dict[str, str]:
+    found = {point.subject: point.sentence for point in points if not point.ok}
+    assert all(point.hint for point in points if not point.ok)
+    return found
+
+
+APPS = Inventory({name: App(name, name, name) for name in ("wordpress", "wordpress__2", "nextcloud")})
+
+
+def test_a_good_file_has_nothing_to_mend() -> None:
+    assert wrong(list(config_points(config()))) == {}
+
+
+def test_a_stage_without_what_it_needs_is_told() -> None:
+    assert wrong(list(config_points(config("stage: backup")))).keys() == {"backup"}
+    assert wrong(list(config_points(config("stage: alert")))).keys() == {"backup", "channels"}
+
+
+def test_projects_that_claim_each_app_once_are_fine() -> None:
+    points = list(claim_points(config("projects: {a: {apps: ['wordpress*']}, b: {apps: [nextcloud]}}"), APPS))
+    assert wrong(points) == {}
+
+
+def test_a_pattern_without_app_and_an_app_of_two_are_told() -> None:
+    text = "projects: {a: {apps: ['wordpress*', 'mattermost*']}, b: {apps: [wordpress]}}"
+    assert wrong(list(claim_points(config(text), APPS))) == {
+        "projects.a": "'mattermost*' matches no app",
+        "app wordpress": "claimed by a and b",
+    }
+
+
+def test_an_app_that_is_shared_on_purpose_may_be_claimed_twice() -> None:
+    text = "projects: {a: {apps: [nextcloud]}, b: {apps: [nextcloud]}}\napps: {nextcloud: {shared_by: {a: 1, b: 2}}}"
+    assert wrong(list(claim_points(config(text), APPS))) == {}
+
+
+def test_an_entry_of_an_app_that_is_gone_is_told() -> None:
+    text = "projects: {a: {}}\napps: {gone: {shared_by: {a: 1}}, wiki: {folders: [/srv/wiki]}}"
+    assert wrong(list(claim_points(config(text), APPS))) == {"apps.gone": "is not installed here"}
+
+
+def test_broken_apps_and_strange_files_are_told() -> None:
+    broken = App("blog", "blog", "Blog", AppState.BROKEN, problems=("settings.yml is not YAML",))
+    points = list(inventory_points(Inventory({"blog": broken}, ("notes.txt",))))
+    assert wrong(points) == {
+        "app blog": "broken: settings.yml is not YAML",
+        "inventory": "'notes.txt' lies among the apps and is none",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "content", "words"),
+    [(0o600, "word\n", ""), (0o644, "word\n", "everybody"), (0o600, "", "empty"), (None, "", "cannot be read")],
+)
+def test_secrets_are_files_that_are_ours_alone(tmp_path: Path, mode: int | None, content: str, words: str) -> None:
+    file = tmp_path / "passphrase"
+    if mode is not None:
+        file.write_text(content)
+        file.chmod(mode)
+    points = list(secret_points(config(f"backup: {{passphrase_file: {file}}}")))
+    assert len(points) == 1
+    assert points[0].ok is (not words)
+    assert words in points[0].sentence
+    assert "word" not in points[0].sentence.replace(words or "x", "")
+
+
+def test_folders_are_there_and_closed(tmp_path: Path) -> None:
+    names = ("state", "facts", "journal", "requests", "wake")
+    text = "paths: {" + ", ".join(f"{name}: {tmp_path / name}" for name in names) + "}"
+    assert len(wrong(list(folder_points(config(text), user_id=0)))) == 5
+    for name in names:
+        (tmp_path / name).mkdir(mode=0o700)
+    assert wrong(list(folder_points(config(text), user_id=0))) == {}
+    (tmp_path / "journal").chmod(0o750)
+    (tmp_path / "facts").chmod(0o770)
+    assert wrong(list(folder_points(config(text), user_id=0))).keys() == {"paths.journal", "paths.facts"}
+    assert len(list(folder_points(config(text), user_id=1000))) == 3
+
+
+HIDEPID = "36 25 0:21 / /proc rw,relatime shared:5 - proc proc rw,hidepid=invisible\n"
+OPEN = "36 25 0:21 / /proc rw,relatime shared:5 - proc proc rw\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "rights", "mounts", "ok"),
+    [
+        (0, "000001ffffffffff", HIDEPID, True),
+        (994, "0000000000080004", HIDEPID, True),
+        (994, "0000000000000004", HIDEPID, False),
+        (994, "0000000000000004", OPEN, True),
+        (1000, "0000000000000000", OPEN, False),
+        (1000, "", "", False),
+    ],
+)
+def test_rights_are_those_to_read(user: int, rights: str, mounts: str, ok: bool) -> None:
+    point = rights_point(user, f"Name:\tx\nCapEff:\t{rights}\n", mounts)
+    assert point.ok is ok
+
+
+def test_the_address_is_free_ours_or_taken() -> None:
+    free = listen_point(config(f"listen: '127.0.0.1:{free_port()}'"))
+    assert (free.ok, "free" in free.sentence) == (True, True)
+    with serving() as port:
+        ours = listen_point(config(f"listen: '127.0.0.1:{port}'"))
+    assert (ours.ok, "the agent answers" in ours.sentence) == (True, True)
+    with serving(b"<html>") as port:
+        assert not listen_point(config(f"listen: '127.0.0.1:{port}'")).ok
+    assert not listen_point(config("listen: '192.0.2.1:9942'")).ok
+
+
+def test_an_address_that_is_taken_by_something_silent_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        os.set_inheritable(deaf.fileno(), False)
+        assert not listen_point(config(f"listen: '127.0.0.1:{deaf.getsockname()[1]}'")).ok
