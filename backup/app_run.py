@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from backup.borg import OnProgress, Repository
-from backup.borg_errors import ContentFailed, SourceMissing
+from backup.borg_errors import ContentFailed, SourceMissing, printable
 from backup.borg_output import Created, Progress
 from backup.dump_spec import DumpResult, DumpSpec, dump_argv, member_of, read_result
 from backup.manifest import MANIFEST, Manifest, SavedDatabase
@@ -182,7 +182,7 @@ def _refuse_holes(plan: AppPlan, created: Created) -> None:
     if gone:
         raise SourceMissing(f"{plan.app.id}: {gone[0]} vanished during the backup", hint="run it again")
     if created.unreadable:
-        first = " ".join(created.unreadable[0].text.split())[:200]
+        first = printable(created.unreadable[0].text)
         more = f" and {len(created.unreadable) - 1} more" if len(created.unreadable) > 1 else ""
         raise SourceMissing(f"{plan.app.id}: not everything could be read: {first}{more}", hint="run it as root")
 

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backup.borg_errors import RepositoryMissing, Said, SourceMissing, Stopped, failure
+from backup.borg_errors import RepositoryMissing, Said, SourceMissing, Stopped, failure, printable
 from backup.borg_output import (
     Archive,
     ArchiveInfo,
     Created,
     Item,
     Listener,
+    Listing,
     Progress,
     RepositoryInfo,
     parse_archive_infos,
@@ -142,8 +143,12 @@ class Repository:
         argv = [*arguments, f"::{archive}", "--", *argv]
         return self._create(argv, cache_suffix="", timeout=timeout, on_progress=on_progress)
 
-    def archives(self) -> list[Archive]:
+    def archives(self) -> tuple[Archive, ...]:
         """All archives, oldest first, checkpoints of interrupted runs included."""
+        return self.listing().archives
+
+    def listing(self) -> Listing:
+        """The repository's id and all its archives. It opens the key: a wrong passphrase shows here."""
         output, _ = self._call(["list", "--json", "--consider-checkpoints"], timeout=_SHORT)
         return parse_list(output.stdout)
 
@@ -153,7 +158,7 @@ class Repository:
         return parse_archive_infos(output.stdout)
 
     def info(self) -> RepositoryInfo:
-        """The repository's id and size. It opens the key: a wrong passphrase shows here."""
+        """The repository's id and size."""
         output, _ = self._call(["info", "--json"], timeout=_SHORT)
         return parse_repository_info(output.stdout)
 
@@ -252,7 +257,7 @@ class Repository:
     def _refuse_warnings(self, said: Sequence[Said]) -> None:
         loud = [line for line in said if line.level in {"WARNING", "ERROR", "CRITICAL"}]
         if any("never matched" in line.text for line in loud):
-            raise SourceMissing(f"{self.host}: {loud[0].text[:200]}", hint="list the archive to see what it holds")
+            raise SourceMissing(f"{self.host}: {printable(loud[0].text)}", hint="list the archive to see what it holds")
         if loud:
             raise failure(loud, 1, self.host)
 

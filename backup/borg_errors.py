@@ -212,7 +212,7 @@ def failure(said: Sequence[Said], code: int, where: str) -> BorgError:
         known = _KINDS.get(line.msgid) or _KINDS.get(line.msgid.rpartition(".")[2])
         if line.level != "INFO" and known and not line.msgid.startswith("Exception"):
             kind, what, hint = known
-            detail = f" ({_short(line.text)})" if kind in _TOLD else ""
+            detail = f" ({printable(line.text)})" if kind in _TOLD else ""
             return kind(f"{where}: {what}{detail}", hint=hint)
     if any(line.msgid == "ConnectionClosedWithHint" for line in said):
         return _hung_up(texts, where)
@@ -227,7 +227,7 @@ def _hung_up(texts: Sequence[str], where: str) -> BorgError:
     for words, kind, what, hint in _WORDS:
         if any(words in text.lower() and "identity file" not in text.lower() for text in remote):
             return kind(f"{where}: {what}", hint=hint)
-    last = f" ({_short(remote[-1])})" if remote else ""
+    last = f" ({printable(remote[-1])})" if remote else ""
     return HostDown(f"{where}: the host hung up{last}", hint="is borg working there? try `ssh` by hand with our key")
 
 
@@ -239,14 +239,16 @@ def _by_words(said: Sequence[Said], code: int, where: str) -> BorgError:
             return kind(f"{where}: {what}", hint=hint)
         if line.text.startswith("Command '") and "exited with status" in line.text:
             kind, what, hint = _KINDS["CommandError"]
-            return kind(f"{where}: {what} ({_short(line.text)})", hint=hint)
+            return kind(f"{where}: {what} ({printable(line.text)})", hint=hint)
         if "[Errno 2]" in line.text and line.level == "WARNING":
             kind, what, hint = _KINDS["BackupFileNotFoundError"]
-            return kind(f"{where}: {what} ({_short(line.text)})", hint=hint)
+            return kind(f"{where}: {what} ({printable(line.text)})", hint=hint)
     loud = [line for line in said if line.level in {"ERROR", "CRITICAL", "TEXT", "WARNING"}]
-    told = f": {_short(loud[0].text)}" if loud else ""
+    told = f": {printable(loud[0].text)}" if loud else ""
     return BorgError(f"{where}: borg ended with code {code}{told}", hint="run `coloc-agent check`")
 
 
-def _short(text: str) -> str:
-    return " ".join(text.split())[:200]
+def printable(text: str) -> str:
+    """Foreign words (file names above all) on one line, short, without what a terminal would obey."""
+    line = " ".join(text.split())[:200]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)

@@ -59,6 +59,14 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """The repository's id and its archives, oldest first, checkpoints of interrupted runs included."""
+
+    repository_id: str
+    archives: tuple[Archive, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveInfo:
     """One archive with its counts."""
 
@@ -153,12 +161,12 @@ def parse_created(text: str, said: list[Said]) -> Created:
         )
 
 
-def parse_list(text: str) -> list[Archive]:
+def parse_list(text: str) -> Listing:
     """stdout of `list --json`."""
     with _Door("list"):
-        return [
-            Archive(str(each["name"]), str(each["id"]), _time(each["start"])) for each in json.loads(text)["archives"]
-        ]
+        data = json.loads(text)
+        archives = [Archive(str(each["name"]), str(each["id"]), _time(each["start"])) for each in data["archives"]]
+        return Listing(str(data["repository"]["id"]), tuple(archives))
 
 
 def parse_archive_infos(text: str) -> list[ArchiveInfo]:

@@ -81,11 +81,10 @@ def check_host(config: Config, name: str, *, run: Run = run) -> HostCheck:
     try:
         repository = open_repository(config, name, run=run, lock_wait=5)
         repository.base.mkdir(parents=True, exist_ok=True, mode=0o700)
-        repository.info()
+        repository.listing()
     except RepositoryMissing as error:
-        path = config.backup.hosts[name].path
-        if path is not None and not path.parent.is_dir():
-            return HostCheck(name, False, error.sentence(), free)
+        if why := _why_no_place(config.backup.hosts[name].path):
+            return HostCheck(name, False, f"{name}: {why} — {error.hint}", free)
         return HostCheck(name, True, f"{name}: answers; the first backup will make the repository", free)
     except ColocError as error:
         text = error.sentence()
@@ -94,6 +93,17 @@ def check_host(config: Config, name: str, *, run: Run = run) -> HostCheck:
         why = f"{name}: {config.paths.journal} cannot be written: {error.strerror} — run it as root"
         return HostCheck(name, False, why, free)
     return HostCheck(name, True, f"{name}: answers, and the passphrase opens the repository", free)
+
+
+def _why_no_place(path: Path | None) -> str:
+    """Why a repository cannot be made in a folder; "" when it can, or when only the host itself could say."""
+    if path is None:
+        return ""
+    if not path.parent.is_dir():
+        return f"the folder {path.parent} does not exist"
+    if path.is_dir() and any(path.iterdir()):
+        return f"{path} holds other files and no repository"
+    return ""
 
 
 def free_bytes(host: BackupHost) -> int | None:

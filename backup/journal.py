@@ -103,9 +103,8 @@ def open_journal(folder: Path) -> Journal:
             form = int(connection.execute("PRAGMA user_version").fetchone()[0])
             if form > _FORM:
                 raise StateError(f"{path} was written by a newer coloc-agent", hint="upgrade coloc-agent")
-            connection.executescript(_TABLES)
-            connection.execute(f"PRAGMA user_version = {_FORM}")
-            connection.commit()
+            if form < _FORM:  # a journal on a full disk can still be read
+                connection.executescript(f"BEGIN; {_TABLES}; PRAGMA user_version = {_FORM}; COMMIT;")
         except BaseException:
             with suppress(sqlite3.Error):
                 connection.close()

@@ -57,15 +57,20 @@ def run_time(run: str) -> datetime:
 
 def archive_name(coloc: str, app: str, run: str, database: Database | None = None) -> str:
     """The archive of an app's files, or of one of its databases. Raises ColocError for an id that names cannot bear."""
+    require_id(app)
+    name = ArchiveName(coloc, app, run, str(database.kind) if database else "", slug(database.name) if database else "")
+    if parse_archive_name(str(name)) != name:
+        raise ValueError(f"{name} would not be read back")
+    return str(name)
+
+
+def require_id(app: str) -> None:
+    """Raises ColocError for an id that would not be safe in the names of archives, folders and files."""
     if not re.fullmatch(_APP, app):
         raise ColocError(
             f"the app {app[:80]!r} cannot be backed up under that id",
             hint="use letters, digits, - and _ in apps: of coloc.yml",
         )
-    name = ArchiveName(coloc, app, run, str(database.kind) if database else "", slug(database.name) if database else "")
-    if parse_archive_name(str(name)) != name:
-        raise ValueError(f"{name} would not be read back")
-    return str(name)
 
 
 def slug(database: str) -> str:

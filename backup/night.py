@@ -28,6 +28,7 @@ class AppResult:
     original_bytes: int = 0
     stored_bytes: int = 0
     duration_seconds: float = 0.0
+    archives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

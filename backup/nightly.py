@@ -21,6 +21,7 @@ from types import FrameType
 from backup.app_run import AppRun, seconds_until
 from backup.borg import Repository
 from backup.borg_errors import HostDown, RepositoryMissing, RepositoryReplaced, Stopped
+from backup.borg_output import Listing
 from backup.hosts import free_bytes, hosts_named, open_repository
 from backup.journal import Journal
 from backup.names import new_run
@@ -105,11 +106,11 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def enter(repository: Repository, journal: Journal, *, may_make: bool = True) -> None:
+def enter(repository: Repository, journal: Journal, *, may_make: bool = True) -> Listing:
     """Open the repository that we know, or make it on first use. Raises BorgError; never makes one a second time."""
     known = journal.repository_id(repository.host, repository.location)
     try:
-        found = repository.info().id
+        found = repository.listing()
     except RepositoryMissing as error:
         if known is not None:
             raise RepositoryReplaced(
@@ -119,14 +120,15 @@ def enter(repository: Repository, journal: Journal, *, may_make: bool = True) ->
         if not may_make:
             raise
         repository.init()
-        found = repository.info().id
-    if known is not None and found != known:
+        found = repository.listing()
+    if known is not None and found.repository_id != known:
         raise RepositoryReplaced(
             f"{repository.host}: another repository lies where ours was",
             hint=f"ask its owner; if you know why: coloc-agent backup --new-repository {repository.host}",
         )
     if known is None:
-        journal.remember_repository(repository.host, repository.location, found)
+        journal.remember_repository(repository.host, repository.location, found.repository_id)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class _Night:
             self.recorder.not_saved(failed, name)
         try:
             repository = open_repository(self.config, name, run=self.run, lock_wait=self.lock_wait)
-            enter(repository, self.journal)
+            before = enter(repository, self.journal)
         except (ColocError, OSError) as error:
             return self._unreachable(name, error, free)
         why = "less than 1 GB is free there" if free is not None and free < _LOW_BYTES else ""
@@ -176,7 +178,8 @@ class _Night:
         results = self._apps(repository)
         removed = 0
         if self.whole and not self.stop.is_set() and any(result.ok for result in results):
-            removed = self._prune(repository)
+            made = [name for result in results for name in result.archives]
+            removed = self._prune(repository, [*(archive.name for archive in before.archives), *made])
         return HostResult(name, True, why, free, removed), results
 
     def _unreachable(self, name: str, error: Exception, free: int | None) -> tuple[HostResult, list[AppResult]]:
@@ -236,7 +239,8 @@ class _Night:
             logger.warning("backup failed", extra={"app": app, "host": host, "why": result.failure})
         else:
             took = time.monotonic() - began
-            result = AppResult(app, host, True, "", done.files_archive, done.original_bytes, done.stored_bytes, took)
+            sizes = (done.original_bytes, done.stored_bytes)
+            result = AppResult(app, host, True, "", done.files_archive, *sizes, took, done.archives)
         self._tell(result)
         return result, host_is_down
 
@@ -244,10 +248,10 @@ class _Night:
         self.recorder.app(result)
         self.on_progress(Step(result.host, result.app, "done" if result.ok else "failed", None, result))
 
-    def _prune(self, repository: Repository) -> int:
+    def _prune(self, repository: Repository, names: Sequence[str]) -> int:
         self.on_progress(Step(repository.host, "", "prune"))
         try:
-            pruning = prune_host(self.config, repository, self.journal, apps=self.apps, now=self.clock())
+            pruning = prune_host(self.config, repository, self.journal, names=names, apps=self.apps, now=self.clock())
         except ColocError as error:
             self.recorder.fact("prune", host=repository.host, ok=False, removed=0, failure=error.sentence())
             self.recorder.problem(f"retention: {error.sentence()}")

@@ -25,27 +25,36 @@ def secret_pipe(secret: Secret) -> Iterator[int]:
 
 @contextmanager
 def pipe_to(feed: Callable[[bytes], object]) -> Iterator[Path]:
-    """A path that a program may write to while `feed` receives it here; `feed`'s exception is raised here too."""
+    """A path that a program may write to while `feed` receives it here; `feed`'s exception is raised here too.
+
+    When `feed` fails the pipe is closed, so that the program ends by itself instead of writing on for nobody.
+    """
     reading, writing = os.pipe()
     problems: list[BaseException] = []
 
     def pump() -> None:
         with os.fdopen(reading, "rb", buffering=0) as file:
-            while piece := file.read(1024 * 1024):
-                if problems:
-                    continue  # go on reading, so that the writer ends in peace
-                try:
+            try:
+                while piece := file.read(1024 * 1024):
                     feed(piece)
-                except Exception as error:  # noqa: BLE001 - it is raised again in the caller's thread
-                    problems.append(error)
+            except Exception as error:  # noqa: BLE001 - it is raised again in the caller's thread
+                problems.append(error)
 
-    thread = threading.Thread(target=pump, name="borg-stdout", daemon=True)
+    thread = threading.Thread(target=pump, name="pipe-to", daemon=True)
     thread.start()
     try:
         yield Path(f"/proc/self/fd/{writing}")
-    finally:
-        with suppress(OSError):
-            os.close(writing)
-        thread.join()
+    except BaseException as error:
+        _end(thread, writing)
+        if problems and isinstance(error, Exception):
+            raise problems[0] from None
+        raise
+    _end(thread, writing)
     if problems:
         raise problems[0]
+
+
+def _end(thread: threading.Thread, writing: int) -> None:
+    with suppress(OSError):
+        os.close(writing)
+    thread.join()

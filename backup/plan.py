@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backup.manifest import SavedFolder
+from backup.names import require_id
 from coloc.config import Config
 from coloc.errors import ColocError
 from coloc.model import App, AppState, Colocation, Database, DatabaseKind
@@ -91,6 +92,7 @@ def plan_backup(config: Config, colocation: Colocation, files: Files, *, only: S
 
 def plan_app(config: Config, app: App, files: Files) -> AppPlan:
     """The sources of one app. Raises ColocError with one sentence when it cannot be saved whole."""
+    require_id(app.id)
     if app.state is AppState.BROKEN:
         why = "; ".join(app.problems[:2]) or "its settings cannot be read"
         raise ColocError(f"{app.id} is broken: {why}", hint="mend its settings.yml, or remove the app")
@@ -120,7 +122,7 @@ def plan_app(config: Config, app: App, files: Files) -> AppPlan:
 def _why_skipped(app: App) -> str:
     if app.state is AppState.STRAY:
         return "leftovers of an app that is gone"
-    if app.state is AppState.OK and not app.folders and not app.databases:
+    if app.state is not AppState.BROKEN and not app.folders and not app.databases:
         return "it has neither folders nor databases of its own"
     return ""
 

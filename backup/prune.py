@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backup.borg import Repository
-from backup.borg_output import Archive
 from backup.journal import Journal
-from backup.names import ArchiveName, checkpoint_of, parse_archive_name, run_time
+from backup.names import checkpoint_of, parse_archive_name, run_time
 from backup.retention import ArchiveSet, Verdict, plan_retention
 from coloc.config import Config
 
@@ -33,13 +32,17 @@ def prune_host(
     repository: Repository,
     journal: Journal,
     *,
+    names: Iterable[str],
     apps: Iterable[str],
     now: datetime,
     dry_run: bool = False,
 ) -> Pruning:
-    """Decide and, unless dry_run, delete and give the room back. Raises BorgError or StateError."""
+    """Decide over the archives called `names` and, unless dry_run, delete and give the room back.
+
+    Raises BorgError or StateError.
+    """
     host = repository.host
-    sets = sets_of(config.coloc.name, repository.archives(), journal.proven(host))
+    sets = sets_of(config.coloc.name, names, journal.proven(host))
     keep = config.backup.hosts[host].keep or config.backup.keep
     verdicts = plan_retention(sets, keep, zone=config.zone, apps=frozenset(apps), now=now)
     pruning = Pruning(host, tuple(verdicts), done=not dry_run)
@@ -50,18 +53,16 @@ def prune_host(
     return pruning
 
 
-def sets_of(
-    coloc: str, archives: Iterable[Archive], proven: Mapping[tuple[str, str], frozenset[str]]
-) -> list[ArchiveSet]:
+def sets_of(coloc: str, archives: Iterable[str], proven: Mapping[tuple[str, str], frozenset[str]]) -> list[ArchiveSet]:
     """The archives of this coloc by app and run; what others keep in the same repository is none of our business."""
     grouped: dict[tuple[str, str], list[str]] = {}
     whole: set[tuple[str, str]] = set()
     for archive in archives:
-        name: ArchiveName | None = parse_archive_name(archive.name)
-        owner = name or checkpoint_of(archive.name)
+        name = parse_archive_name(archive)
+        owner = name or checkpoint_of(archive)
         if owner is None or owner.coloc != coloc:
             continue
-        grouped.setdefault((owner.app, owner.run), []).append(archive.name)
+        grouped.setdefault((owner.app, owner.run), []).append(archive)
         if name and name.is_files:
             whole.add((owner.app, owner.run))
     return [

@@ -108,11 +108,11 @@ def find_candidates(
     (config.paths.journal / "borg").mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in names:
         try:
-            archives = open_repository(config, name, run=run, lock_wait=30).archives()
+            listed = open_repository(config, name, run=run, lock_wait=30).archives()
         except ColocError as error:
             errors.append(error)
             continue
-        sets = sets_of(config.coloc.name, archives, journal.proven(name))
+        sets = sets_of(config.coloc.name, [each.name for each in listed], journal.proven(name))
         found += [Candidate(name, each) for each in sets if each.app == app]
     if errors and len(errors) == len(names):
         raise errors[0]

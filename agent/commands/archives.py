@@ -64,7 +64,7 @@ def command(context: Context, app: str | None, hosts: Sequence[str], as_json: bo
 
 def rows_of(config: Config, host: str, journal: Journal, app: str | None) -> list[Row]:
     """The sets of one host. Raises ColocError."""
-    archives = open_repository(config, host).archives()
+    archives = [archive.name for archive in open_repository(config, host).archives()]
     sizes = journal.sizes(host)
     sets = sets_of(config.coloc.name, archives, journal.proven(host))
     return [Row(host, each, sizes.get((each.app, each.run))) for each in sets if app in (None, each.app)]

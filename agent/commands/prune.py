@@ -34,8 +34,10 @@ def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
             removed, failure = 0, ""
             try:
                 repository = open_repository(config, name)
-                enter(repository, journal, may_make=False)
-                pruning = prune_host(config, repository, journal, apps=apps, now=now_utc(), dry_run=dry_run)
+                names = [archive.name for archive in enter(repository, journal, may_make=False).archives]
+                pruning = prune_host(
+                    config, repository, journal, names=names, apps=apps, now=now_utc(), dry_run=dry_run
+                )
                 click.echo(plan_text(pruning, config.zone))
                 removed = len(pruning.removed)
             except ColocError as error:

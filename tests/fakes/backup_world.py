@@ -52,18 +52,16 @@ class World:
         self.hosts[name] = {"path": str(path), **keys}
         return path
 
-    def app(self, name: str, *, rows: int = 50, size: int = 2000) -> App:
-        """An app with a file and an SQLite database."""
+    def app(self, name: str, *, rows: int | None = None, size: int = 2000) -> App:
+        """An app with a file, and with an SQLite database when it is given rows."""
         home = self.root / "var/www" / name
         home.mkdir(parents=True)
         (home / "index.php").write_bytes(b"<?php " + name.encode() * (size // len(name)))
-        with closing(sqlite3.connect(home / "notes.db")) as connection:
-            connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
-            connection.executemany("INSERT INTO notes (text) VALUES (?)", [(f"note {row}",) for row in range(rows)])
-            connection.commit()
-        database = Database(DatabaseKind.SQLITE, f"/var/www/{name}/notes.db")
+        if rows is not None:
+            _fill(home / "notes.db", rows)
+        databases = (Database(DatabaseKind.SQLITE, f"/var/www/{name}/notes.db"),) if rows is not None else ()
         folder = f"/var/www/{name}"
-        app = App(name, name, name, version="1.0~ynh1", install_dir=folder, databases=(database,), declared=True)
+        app = App(name, name, name, version="1.0~ynh1", install_dir=folder, databases=databases, declared=True)
         self.apps[name] = app
         return app
 
@@ -122,3 +120,10 @@ class World:
             )
         finally:
             journal.close()
+
+
+def _fill(path: Path, rows: int) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
+        connection.executemany("INSERT INTO notes (text) VALUES (?)", [(f"note {row}",) for row in range(rows)])
+        connection.commit()

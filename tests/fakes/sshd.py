@@ -54,7 +54,7 @@ class Sshd:
         """Start it and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._argv, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             assert self._process.poll() is None, (self.folder / "log").read_text()
             try:
@@ -68,5 +68,5 @@ class Sshd:
         """End it; a second call does nothing."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=30)
             self._process = None

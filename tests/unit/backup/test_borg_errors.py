@@ -99,3 +99,8 @@ def test_lines_are_bounded() -> None:
         listener("junk " * 10_000)
     assert len(listener.said) == 100
     assert all(len(said.text) <= 2000 for said in listener.said)
+
+
+def test_a_file_name_cannot_write_on_the_terminal() -> None:
+    said = [Said("WARNING", "/a\x1b[2J\udcff\nb: [Errno 13] Permission denied", "BackupPermissionError")]
+    assert "(/a?[2J? b: [Errno 13]" in str(failure(said, 105, "merle"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup.borg_errors import BorgError, Said
@@ -63,7 +63,9 @@ def test_what_changes_is_life_and_what_cannot_be_read_is_not() -> None:
 
 @VERSIONS
 def test_list(version: str) -> None:
-    archives = parse_list((CAPTURED / version / "list-after-fail.out").read_text())
+    listing = parse_list((CAPTURED / version / "list-after-fail.out").read_text())
+    archives = listing.archives
+    assert len(listing.repository_id) == 64
     assert [archive.name for archive in archives][1:] == ["app1-b", "app1-c", "app1-c2", "db-1", "db-2", "db-4"]
     assert archives[0].started_at.date() == datetime(2026, 11, 23, tzinfo=UTC).date()
 
@@ -107,6 +109,7 @@ def test_junk_is_kept_as_text() -> None:
     assert parse_line("[" * 100_000) == Said("TEXT", "[" * 2000)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_line_breaks_the_listener(text: str) -> None:
     Listener(lambda _: None)(text)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from backup.borg_output import Archive
 from backup.journal import open_journal
 from backup.prune import sets_of
 from backup.run_lock import run_lock
@@ -60,14 +59,11 @@ def test_the_second_run_is_told_who_holds_the_first(tmp_path: Path) -> None:
 
 
 def test_sets_are_whole_proven_or_unfinished() -> None:
-    def archives(*names: str) -> list[Archive]:
-        return [Archive(name, "id", NOW) for name in names]
-
     files, dump = f"ruche.blog.{RUN}.files", f"ruche.blog.{RUN}.mysql.blog-00000000"
     known = {("blog", RUN): frozenset({files, dump})}
-    (whole,) = sets_of("ruche", archives(dump, files, "other", f"autre.blog.{RUN}.files"), known)
+    (whole,) = sets_of("ruche", [dump, files, "other", f"autre.blog.{RUN}.files"], known)
     assert (whole.complete, whole.proven, whole.archives) == (True, True, (dump, files))
-    (robbed,) = sets_of("ruche", archives(files), known)
+    (robbed,) = sets_of("ruche", [files], known)
     assert (robbed.complete, robbed.proven) == (True, False)
-    (cut,) = sets_of("ruche", archives(dump, f"{files}.checkpoint"), {})
+    (cut,) = sets_of("ruche", [dump, f"{files}.checkpoint"], {})
     assert (cut.complete, cut.proven, len(cut.archives)) == (False, False, 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup.names import archive_name, checkpoint_of, new_run, parse_archive_name, run_time, slug
@@ -20,6 +20,7 @@ APPS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}", fullmatch=True)
 DATABASES = st.none() | st.builds(Database, st.sampled_from(DatabaseKind), st.text(min_size=1))
 
 
+@settings(deadline=None)
 @given(COLOCS, APPS, MOMENTS, DATABASES)
 def test_round_trip(coloc: str, app: str, now: datetime, database: Database | None) -> None:
     run = new_run(now)
@@ -33,6 +34,7 @@ def test_round_trip(coloc: str, app: str, now: datetime, database: Database | No
     assert parse_archive_name(f"{name}.checkpoint") is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_foreign_names_never_raise(text: str) -> None:
     parsed = parse_archive_name(text)

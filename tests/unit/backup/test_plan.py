@@ -95,7 +95,7 @@ def test_data_that_its_owner_does_not_want_saved(tree: Tree) -> None:
         ({"databases": (Database(DatabaseKind.SQLITE, "/gone.db"),)}, "its database /gone.db does not exist"),
         ({"install_dir": "/var/www"}, "which is not its own"),
         ({"install_dir": "/../../.."}, "which is not its own"),
-        ({"install_dir": None, "state": AppState.PARTIAL}, "nothing to save"),
+        ({"install_dir": None, "state": AppState.BROKEN}, "its settings cannot be read"),
     ],
 )
 def test_what_cannot_be_saved_is_a_failure_in_a_sentence(tree: Tree, changes: dict[str, object], words: str) -> None:
@@ -104,14 +104,26 @@ def test_what_cannot_be_saved_is_a_failure_in_a_sentence(tree: Tree, changes: di
     assert words in plan.failed[0].why
 
 
+def test_an_id_that_is_a_path_is_refused(tree: Tree) -> None:
+    hostile = App("../../x", "x", "X", install_dir="/var/www/blog")
+    assert "cannot be backed up under that id" in plan_backup(CONFIG, colocation(hostile), tree).failed[0].why
+
+
 def test_redirects_and_leftovers_are_skipped_with_a_word(tree: Tree) -> None:
     redirect, stray = App("r", "r", "R"), App("s", "s", "S", state=AppState.STRAY, install_dir="/var/www/s")
-    plan = plan_backup(CONFIG, colocation(redirect, stray), tree)
+    half = App("half", "half", "half", state=AppState.PARTIAL)
+    plan = plan_backup(CONFIG, colocation(redirect, stray, half), tree)
     assert [(each.app, each.why) for each in plan.skipped] == [
+        ("half", "it has neither folders nor databases of its own"),
         ("r", "it has neither folders nor databases of its own"),
         ("s", "leftovers of an app that is gone"),
     ]
     assert plan.failed == ()
+
+
+def test_an_app_that_is_asked_for_by_name_is_not_skipped_in_silence(tree: Tree) -> None:
+    plan = plan_backup(CONFIG, colocation(App("r", "r", "R")), tree, only=["r"])
+    assert plan.failed[0].why == "r has nothing to save — name its folders or databases in apps: of coloc.yml"
 
 
 def test_an_unknown_name_is_told_with_the_known_ones(tree: Tree) -> None:

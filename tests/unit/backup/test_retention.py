@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup.names import new_run
@@ -140,11 +140,12 @@ KEEPS = st.builds(
 )
 
 
+@settings(deadline=None)  # a loaded machine is not a wrong answer
 @given(SETS, KEEPS)
 def test_promises(sets: list[ArchiveSet], keep: Keep) -> None:
     verdicts = plan(sets, keep)
     assert sorted(verdict.set.run for verdict in verdicts) == sorted(each.run for each in sets)
-    here = [each for each in sets if each.app == "blog" and each.at <= NOW]
+    here = [each for each in sets if each.app == "blog" and each.at <= NOW + timedelta(hours=26)]
     proven = [each for each in here if each.proven]
     gone = {verdict.set.run for verdict in verdicts if not verdict.keep}
     assert all(verdict.reason for verdict in verdicts)
@@ -154,17 +155,17 @@ def test_promises(sets: list[ArchiveSet], keep: Keep) -> None:
         assert newest.run not in gone
         assert not any(each.run in gone for each in here if each.at > newest.at)
     else:
-        assert not any(
-            each.run in gone for each in here if not any(other.proven for other in sets if other.app == "blog")
-        )
+        assert not any(each.run in gone for each in sets if each.app == "blog")
 
 
+@settings(deadline=None)  # a loaded machine is not a wrong answer
 @given(SETS, KEEPS)
 def test_a_second_prune_removes_nothing(sets: list[ArchiveSet], keep: Keep) -> None:
     left = [verdict.set for verdict in plan(sets, keep) if verdict.keep]
     assert all(verdict.keep for verdict in plan(left, keep))
 
 
+@settings(deadline=None)  # a loaded machine is not a wrong answer
 @given(SETS, KEEPS)
 def test_asking_to_keep_more_never_removes_more(sets: list[ArchiveSet], keep: Keep) -> None:
     more = Keep(

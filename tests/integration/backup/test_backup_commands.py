@@ -1,0 +1,117 @@
+"""The commands as people type them: what they print, and the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from agent.cli import main
+from tests.fakes.backup_world import World
+
+Coloc = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def coloc(world: World, capsys: pytest.CaptureFixture[str]) -> Coloc:
+    """Call `coloc-agent` here; returns exit code, stdout, stderr."""
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        path = world.folder / "coloc.yml"
+        path.write_text(world.as_yaml())
+        with pytest.raises(SystemExit) as caught:
+            main(["--config", str(path), *argv])
+        out, err = capsys.readouterr()
+        return int(str(caught.value.code)), out, err
+
+    return call
+
+
+def test_backup_archives_prune(world: World, coloc: Coloc) -> None:
+    world.local_host("merle", keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+    world.app("blog", rows=3)
+    code, out, _ = coloc("backup", "--dry-run")
+    assert code == 0
+    assert "Simulation: nothing is saved. Hosts: merle" in out
+    assert "folder    /var/www/blog" in out
+    assert "database  sqlite /var/www/blog/notes.db" in out
+    assert not (world.folder / "hosts" / "merle").exists()
+
+    code, out, err = coloc("backup", "blog")
+    assert (code, out.splitlines()[0].split()) == (0, ["app", "merle"])
+    assert re.search(r"blog → merle: saved and read back \(.* kB, .* new, .* s\)", err)
+
+    assert coloc("backup", "blog", "--nightly")[::2] == (0, "")
+    code, out, _ = coloc("archives", "blog")
+    assert code == 0
+    assert len(re.findall(r"^blog +\d{4}-\d\d-\d\d \d\d:\d\d \+0[12]:00 +merle .* read back", out, re.M)) == 2
+    data = json.loads(coloc("archives", "--json")[1])
+    assert [each["proven"] for each in data["sets"]] == [True, True]
+    assert data["sets"][0]["original_bytes"] > 8000
+
+    code, out, _ = coloc("prune", "--dry-run")
+    assert code == 0
+    assert re.search(r"keep +blog .*\(the newest proven, last 1\)", out)
+    assert re.search(r"REMOVE +blog .*\(no rule keeps it\)", out)
+    assert "2 archives would be removed (simulation)" in out
+    assert len(world.repository("merle").archives()) == 4
+    assert "2 archives removed" in coloc("prune")[1]
+    assert len(world.repository("merle").archives()) == 2
+    assert [fact.values["removed"] for fact in world.facts("prune")] == [2]
+
+
+def test_failures_are_a_table_a_sentence_and_a_code(world: World, coloc: Coloc) -> None:
+    world.local_host("merle")
+    world.hosts["dead"] = {"path": "/nonexistent/folder/repository"}
+    world.app("blog")
+    world.app("gone")
+    (world.root / "var/www/gone/index.php").unlink()
+    (world.root / "var/www/gone").rmdir()
+    code, out, _ = coloc("backup")
+    assert code == 1
+    rows = [line.split() for line in out.splitlines()[:3]]
+    assert rows[0] == ["app", "dead", "merle"]
+    assert rows[1][:2] == ["blog", "FAILED"] and rows[1][2] != "FAILED"
+    assert rows[2] == ["gone", "FAILED", "FAILED"]
+    assert "! gone: its folder /var/www/gone does not exist — is a disk not mounted? was it moved?" in out
+    assert out.count("! dead: the folder /nonexistent/folder does not exist") == 1
+    code, out, err = coloc("archives")
+    assert (code, "read back" in out, "! dead:" in err) == (1, True, True)
+
+
+def test_wrong_words_are_told_with_the_right_ones(world: World, coloc: Coloc) -> None:
+    code, _, err = coloc("backup")
+    assert (code, "coloc.yml names no backup host" in err) == (2, True)
+    world.local_host("merle")
+    world.app("blog")
+    code, _, err = coloc("backup", "blgo")
+    assert (code, "there is no app 'blgo' here — the apps are: blog" in err) == (1, True)
+    code, _, err = coloc("backup", "--host", "pie")
+    assert (code, "hosts in coloc.yml: merle" in err) == (2, True)
+
+
+def test_ctrl_c_ends_in_order_and_keeps_what_was_sent(world: World) -> None:
+    world.local_host("merle")
+    world.app("blog")
+    (world.root / "var/www/blog/film").write_bytes(os.urandom(90_000_000))
+    (world.folder / "coloc.yml").write_text(world.as_yaml())
+    argv = [sys.executable, "-m", "agent", "--config", str(world.folder / "coloc.yml"), "backup"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
+        data = world.folder / "hosts/merle/data"
+        deadline = time.monotonic() + 30
+        while sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) < 20_000_000:
+            assert agent.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        agent.send_signal(signal.SIGINT)
+        out, _ = agent.communicate(timeout=30)
+    assert agent.returncode == 130
+    assert "! the run was stopped before its end; what was sent is kept, run it again" in out
+    assert any(archive.is_checkpoint for archive in world.repository("merle").archives())
