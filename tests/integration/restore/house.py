@@ -36,7 +36,8 @@ INSERT INTO parent VALUES (1, 'é'), (2, 'it''s');
 INSERT INTO child VALUES (1, 1, x'00ff'), (2, 2, NULL);
 CREATE FUNCTION twice(x INT) RETURNS INT DETERMINISTIC RETURN x * 2;
 CREATE PROCEDURE note(IN t TEXT) INSERT INTO log VALUES (t);
-CREATE VIEW both_ AS SELECT child.id, parent.name, twice(child.id) AS d FROM child JOIN parent ON parent.id = child.parent;
+CREATE VIEW both_ AS SELECT child.id, parent.name, twice(child.id) AS d
+    FROM child JOIN parent ON parent.id = child.parent;
 CREATE VIEW above AS SELECT * FROM both_;
 CREATE TRIGGER noted AFTER INSERT ON parent FOR EACH ROW CALL note(NEW.name);
 CREATE EVENT nightly ON SCHEDULE EVERY 1 YEAR STARTS '2030-01-01' DO DELETE FROM log;

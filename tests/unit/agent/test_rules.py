@@ -172,11 +172,11 @@ def test_a_wavering_disk_is_one_incident() -> None:
         (QuotaStep.FINE, 10.0, False, Severity.WARNING, None),
         (QuotaStep.WARN, 91.0, True, Severity.INFO, "90"),
         (QuotaStep.THROTTLE, 204.0, True, Severity.WARNING, "200"),
-        (QuotaStep.HARD, None, True, Severity.WARNING, "0"),
+        (QuotaStep.HARD, None, None, Severity.WARNING, None),  # not measured: it stays as it was
     ],
 )
 def test_quota_exceeded(
-    step: QuotaStep, used: float | None, active: bool, severity: Severity, percent: str | None
+    step: QuotaStep, used: float | None, active: bool | None, severity: Severity, percent: str | None
 ) -> None:
     finding = one("quota_exceeded", quotas=(Standing("chorale", "disk", step, NOW, used),))
     assert (finding.active, finding.severity, finding.value.get("percent")) == (active, severity, percent)
