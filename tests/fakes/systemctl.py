@@ -15,11 +15,11 @@ for unit in "$@"; do
   case $unit in -*) continue ;; esac
   file="$folder/$unit"
   if [ ! -e "$file" ]; then
-    [ "$verb" = show ] && printf 'Id=%s\\nLoadState=not-found\\nActiveState=inactive\\nType=simple\\n\\n' "$unit" && continue
+    [ "$verb" = show ] && printf 'Id=%s\\nLoadState=not-found\\nActiveState=inactive\\n\\n' "$unit" && continue
     echo "Failed to $verb $unit: Unit $unit not found." >&2; code=5; continue
   fi
   case $verb in
-    show) printf 'Id=%s\\nLoadState=loaded\\nActiveState=%s\\nNRestarts=0\\nType=simple\\n\\n' "$unit" "$(cat "$file")" ;;
+    show) printf 'Id=%s\\nLoadState=loaded\\nActiveState=%s\\nNRestarts=0\\n\\n' "$unit" "$(cat "$file")" ;;
     stop) echo inactive >"$file" ;;
     start)
       if [ -e "$folder/../refuses" ]; then

@@ -56,7 +56,7 @@ def test_the_newest_proven_set_is_taken() -> None:
     assert choose(sets, "blog", archive=sets[3].set.run) == sets[3]
     for wrong in ({"archive": "x"}, {"at": datetime(2026, 1, 1, tzinfo=UTC)}):
         with pytest.raises(ColocError) as caught:
-            choose(sets, "blog", **wrong)  # type: ignore[arg-type]
+            choose(sets, "blog", **wrong)
         assert caught.value.hint
 
 
