@@ -11,16 +11,15 @@ verb=$1; shift
 echo "$verb $*" >>"$folder/../orders"
 [ "$verb" = daemon-reload ] && exit 0
 code=0
-say() { printf 'Id=%s\\nLoadState=%s\\nActiveState=%s\\nNRestarts=0\\nType=simple\\n\\n' "$@"; }
 for unit in "$@"; do
   case $unit in -*) continue ;; esac
   file="$folder/$unit"
   if [ ! -e "$file" ]; then
-    [ "$verb" = show ] && say "$unit" not-found inactive && continue
+    [ "$verb" = show ] && printf 'Id=%s\\nLoadState=not-found\\nActiveState=inactive\\n\\n' "$unit" && continue
     echo "Failed to $verb $unit: Unit $unit not found." >&2; code=5; continue
   fi
   case $verb in
-    show) say "$unit" loaded "$(cat "$file")" ;;
+    show) printf 'Id=%s\\nLoadState=loaded\\nActiveState=%s\\nNRestarts=0\\n\\n' "$unit" "$(cat "$file")" ;;
     stop) echo inactive >"$file" ;;
     start)
       if [ -e "$folder/../refuses" ]; then

@@ -98,14 +98,14 @@ class House:
         inodes: dict[int, list[str]] = {}
         for folder, names, files in os.walk(root):
             for name in [b".", *names, *files]:
-                path = os.path.join(folder, name)
+                path = folder + b"/" + name
                 known = os.lstat(path)
                 key = os.path.relpath(path, root)
                 if b"data.db" in key:
                     continue
                 content: Any = None
                 if stat.S_ISLNK(known.st_mode):
-                    content = os.readlink(path)
+                    content = Path(os.fsdecode(path)).readlink()
                 elif stat.S_ISREG(known.st_mode):
                     content = Path(os.fsdecode(path)).read_bytes()
                     inodes.setdefault(known.st_ino, []).append(os.fsdecode(key))
@@ -132,7 +132,7 @@ class House:
         asked = ["SELECT id || title FROM post ORDER BY id", "SELECT title FROM titles"]
         asked += ["SELECT tableowner FROM pg_tables WHERE tablename = 'post'", "SHOW work_mem"]
         asked += [
-            "SELECT pg_get_userbyid(datdba) || ' ' || pg_encoding_to_char(encoding) || ' ' || COALESCE(datacl::text, '') "
+            "SELECT pg_get_userbyid(datdba) || pg_encoding_to_char(encoding) || COALESCE(datacl::text, '') "
             "FROM pg_database WHERE datname = current_database()"
         ]
         return [postgresql.ask(self.servers, sql, database=NAME) for sql in asked]
@@ -242,9 +242,9 @@ def _fill_files(house: House) -> None:
     top = house.app_folder
     (top / "data").mkdir(parents=True)
     (top / "index.php").write_text("<?php echo 1;")
-    os.symlink("index.php", top / "link")
-    os.symlink("/nowhere", top / "dangling")
-    os.link(top / "index.php", top / "hard")
+    (top / "link").symlink_to("index.php")
+    (top / "dangling").symlink_to("/nowhere")
+    (top / "hard").hardlink_to(top / "index.php")
     Path(os.fsdecode(os.fsencode(top) + b"/odd \xff\xfe\nname")).write_bytes(b"\0\1")
     with (top / "sparse").open("wb") as file:
         file.truncate(5_000_000)

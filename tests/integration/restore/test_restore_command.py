@@ -1,4 +1,4 @@
-"""The command: a plan before anything, a question, --dry-run and --to that touch nothing, one sentence for each failure."""
+"""The command: a plan first, a question, --dry-run and --to that touch nothing, one sentence for each failure."""
 
 from __future__ import annotations
 
