@@ -136,6 +136,17 @@ def last_run(connection: sqlite3.Connection, kind: str) -> datetime | None:
     return _time(row[0])
 
 
+def host_starts(connection: sqlite3.Connection) -> dict[str, datetime]:
+    """When the last whole run for each host began, by the facts of the last runs."""
+    found: dict[str, datetime] = {}
+    for row in connection.execute("SELECT at, data FROM facts WHERE kind = 'run_started' ORDER BY at DESC LIMIT 50"):
+        hosts = json.loads(row["data"]).get("hosts")
+        for host in hosts if isinstance(hosts, list) else []:
+            if isinstance(host, str):
+                found.setdefault(host, parse_iso(row["at"]))
+    return found
+
+
 def host_troubles(connection: sqlite3.Connection) -> dict[str, tuple[bool, str]]:
     """For each host: whether it could be reached when it was last tried, and why not."""
     found = {}

@@ -29,10 +29,11 @@ from coloc.config import Config, load_config
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
 from coloc.state import State, open_state
-from coloc.times import iso, now_utc
+from coloc.times import iso, now_utc, parse_iso
 
 logger = logging.getLogger(__name__)
 _JUMP_SECONDS = 60
+_ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
 
 
@@ -137,17 +138,25 @@ class Daemon:
             logger.error("no room even for messages", extra={"why": error.sentence()})
 
     def _back_up_when_due(self, config: Config, state: State, now: datetime) -> None:
-        if not config.reaches("backup") or not config.backup.hosts:
+        if not config.reaches("backup"):
             return
-        remembered = state.get("backup_asked_at")
-        asked_at = datetime.fromisoformat(remembered) if remembered else None
-        last = last_start((asked_at, backup_store.last_run(state.connection, "run_started")), now)
-        if not nightly_is_due(last, config.backup.at, config.zone, now):
+        started = backup_store.host_starts(state.connection)
+        due = [
+            name
+            for name, host in config.backup.hosts.items()
+            if nightly_is_due(last_start((started.get(name),), now), host.at or config.backup.at, config.zone, now)
+        ]
+        if not due or not self._may_ask(state, now):
             return
-        logger.info("the nightly run is due")
+        logger.info("a nightly run is due", extra={"hosts": ", ".join(sorted(due))})
         self._runner.start_backup()
         with state.transaction():
             state.put("backup_asked_at", iso(now))
+
+    def _may_ask(self, state: State, now: datetime) -> bool:
+        """What was asked for a moment ago has perhaps not begun; an hour later it is asked again."""
+        remembered = state.get("backup_asked_at")
+        return remembered is None or abs(now - parse_iso(remembered)) > _ASK_AGAIN
 
     def _arm(self, config: Config, state: State) -> None:
         self._offset = self._clocks.now().timestamp() - self._clocks.monotonic()

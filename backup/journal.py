@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from coloc.errors import StateError
-from coloc.times import iso
+from coloc.times import iso, parse_iso
 
 _FORM = 1
 _TABLES = """
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS proven (
     proven_at TEXT NOT NULL, archives TEXT NOT NULL, original_bytes INTEGER NOT NULL,
     PRIMARY KEY (host, app, run)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS nights (host TEXT PRIMARY KEY, started_at TEXT NOT NULL) STRICT;
 """
 
 
@@ -49,6 +50,15 @@ class Journal:
         with self._guard(), self._connection:
             self._connection.execute("DELETE FROM proven WHERE host = ?", (host,))
             self._connection.execute("DELETE FROM repositories WHERE host = ?", (host,))
+
+    def last_night(self, host: str) -> datetime | None:
+        """When the last whole run for this host began; None when there was none."""
+        rows = self._ask("SELECT started_at FROM nights WHERE host = ?", (host,))
+        return parse_iso(rows[0][0]) if rows else None
+
+    def remember_night(self, host: str, at: datetime) -> None:
+        """A whole run for this host begins."""
+        self._ask("INSERT OR REPLACE INTO nights VALUES (?, ?)", (host, iso(at)))
 
     def remember_proven(
         self, host: str, app: str, run: str, *, at: datetime, archives: Sequence[str], original_bytes: int

@@ -62,8 +62,12 @@ def run_night(
     on_progress: OnProgress = _nothing,
     lock_wait: int = 300,
     dry_run: bool = False,
+    nightly: bool = False,
 ) -> NightResult:
-    """Back up, prove, prune, and write down each fact. Raises ColocError only for what concerns the whole run."""
+    """Back up, prove, prune, and write down each fact. Raises ColocError only for what concerns the whole run.
+
+    nightly: this is the night of these hosts, though not of all: it is pruned and remembered like a whole run.
+    """
     names = hosts_named(config, hosts)
     plan = plan_backup(config, colocation, Tree(config.root), only=apps)
     run_id = new_run(clock())
@@ -72,6 +76,9 @@ def run_night(
     stop = stop or threading.Event()
     with run_lock(config.paths.journal, f"run {run_id}", clock()):
         spool.tidy(clock())
+        if not apps and (nightly or not hosts):
+            for name in names:
+                journal.remember_night(name, clock())
         night = _Night(
             config,
             plan,
@@ -84,7 +91,7 @@ def run_night(
             run or cancelled_by(stop),
             on_progress,
             time.monotonic() + config.backup.max_duration,
-            whole=not apps and not hosts,
+            whole=not apps and (nightly or not hosts),
             lock_wait=lock_wait,
         )
         return night.go(names)

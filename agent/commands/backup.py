@@ -10,19 +10,22 @@ import click
 
 from agent.cli import Context
 from agent.colocation import read_colocation
+from agent.due import last_start, nightly_is_due
 from agent.sizes import size
 from backup.hosts import hosts_named
-from backup.journal import open_journal
+from backup.journal import Journal, open_journal
 from backup.night import AppResult, NightResult, Step
 from backup.nightly import run_night, stopped_by_signals
+from coloc.config import Config
 from coloc.facts import Spool
+from coloc.times import now_utc
 
 
 @click.command(name="backup", help="Back up apps (all without a name) to the backup hosts, and read each one back.")
 @click.argument("apps", nargs=-1, metavar="[APP]…")
 @click.option("--host", "hosts", multiple=True, help="Only this backup host (may be given several times).")
 @click.option("--dry-run", is_flag=True, help="Show what would be saved, and save nothing.")
-@click.option("--nightly", is_flag=True, help="Quiet: for the timer. Failures are told, progress is not.")
+@click.option("--nightly", is_flag=True, help="Quiet, and only the hosts whose night it is: what the daemon wakes.")
 @click.option("--new-repository", metavar="HOST", help="Accept that this host has another repository than we knew.")
 @click.pass_obj
 def command(
@@ -41,6 +44,12 @@ def command(
     if new_repository:
         hosts_named(config, [new_repository])
         journal.forget_repository(new_repository)
+    if nightly and not hosts and not apps:
+        hosts = _due(config, journal)
+        if not hosts:
+            click.echo("no backup host is due now")
+            journal.close()
+            return 0
     stop = threading.Event()
     screen = Screen(quiet=nightly or dry_run)
     with stopped_by_signals(stop):
@@ -54,6 +63,7 @@ def command(
             stop=stop,
             on_progress=screen.show,
             dry_run=dry_run,
+            nightly=nightly,
         )
     journal.close()
     screen.clear()
@@ -61,6 +71,16 @@ def command(
     if stop.is_set():
         return 130
     return int(bool(night.plan.failed)) if dry_run else int(not night.ok)
+
+
+def _due(config: Config, journal: Journal) -> list[str]:
+    """The hosts whose night it is, by what root itself remembers: nothing is read from what the daemon writes."""
+    now = now_utc()
+    return [
+        name
+        for name, host in sorted(config.backup.hosts.items())
+        if nightly_is_due(last_start((journal.last_night(name),), now), host.at or config.backup.at, config.zone, now)
+    ]
 
 
 class Screen:

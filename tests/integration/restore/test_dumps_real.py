@@ -39,7 +39,8 @@ def test_a_mariadb_dump_counts_its_rows_and_loads_elsewhere(tmp_path: Path, serv
     name ( VALUES` (`a (b` INT, g INT AS (`a (b` * 2) STORED);
     INSERT INTO `we``ird
     name ( VALUES` (`a (b`) VALUES (1), (2);
-    INSERT INTO plain VALUES (1, 'it''s (a, b), \\\\ \\' ; --', x'00ff27'), (2, 'line\\nINSERT INTO `plain` VALUES (3)', NULL);
+    INSERT INTO plain VALUES (1, 'it''s (a, b), \\\\ \\' ; --', x'00ff27');
+    INSERT INTO plain VALUES (2, 'line\\nINSERT INTO `plain` VALUES (3)', NULL);
     INSERT INTO plain SELECT seq, REPEAT('(''x'',', seq % 50), NULL FROM seq_10_to_3009;
     DELIMITER ;;
     CREATE TRIGGER noisy BEFORE INSERT ON empty FOR EACH ROW BEGIN
