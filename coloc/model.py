@@ -81,11 +81,13 @@ class App:
     do_not_backup_data: bool = False
     problems: tuple[str, ...] = ()
     declared: bool = False  # True: from coloc.yml, False: found in YunoHost
+    extra_folders: tuple[str, ...] = ()  # that coloc.yml adds to the two above
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders that hold what people would miss: code and data, in that order."""
-        return tuple(dict.fromkeys(folder for folder in (self.install_dir, self.data_dir) if folder))
+        """The folders that hold what people would miss: code, data, then what coloc.yml adds."""
+        folders = (self.install_dir, self.data_dir, *self.extra_folders)
+        return tuple(dict.fromkeys(folder for folder in folders if folder))
 
 
 @dataclass(frozen=True, slots=True)
