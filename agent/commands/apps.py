@@ -37,8 +37,9 @@ def command(context: Context, as_json: bool, root: Path | None) -> None:
 
 
 def _look(context: Context, root: Path | None) -> Colocation:
+    from coloc.inventory.declared import with_declared  # noqa: PLC0415 - see above
     from coloc.inventory.projects import colocation  # noqa: PLC0415 - see above
-    from coloc.inventory.yunohost import InventoryReader  # noqa: PLC0415 - see above
+    from coloc.inventory.yunohost import is_yunohost, read_inventory  # noqa: PLC0415 - see above
     from coloc.model import Colocation  # noqa: PLC0415 - see above
 
     config = None
@@ -47,10 +48,11 @@ def _look(context: Context, root: Path | None) -> Colocation:
     elif root is None:
         click.echo(f"coloc-agent: {context.config_path} does not exist yet: reading / without it", err=True)
     folder = root or (config.root if config else Path("/"))
-    reader = InventoryReader(folder)
-    inventory = reader.read()
-    found = colocation(config, inventory) if config else Colocation(inventory, (), {})
-    if not found.inventory.apps and not reader.has_yunohost():
+    inventory = read_inventory(folder)
+    found = (
+        colocation(config, with_declared(inventory, config.apps, folder)) if config else Colocation(inventory, (), {})
+    )
+    if not found.inventory.apps and not is_yunohost(folder):
         raise ColocError(
             f"{folder} has no YunoHost (no etc/yunohost/apps), and no app is declared",
             hint="name another tree with --root, or declare apps in coloc.yml (apps: name: folders: [...])",

@@ -31,7 +31,35 @@ def app_as_json(app: App) -> dict[str, Any]:
     return dict(sorted(value.items()))
 
 
-_PLAIN = ["base_id", "cron", "data_dir", "domain", "install_dir", "install_time", "instance", "label", "log_dirs", "mail_allowed", "mail_sender", "modified_files", "nginx_conf", "packaging_version", "path", "permissions", "php_version", "ports", "problems", "redis_db", "services", "services_declared", "state", "upstream_version", "urls", "user", "version"]
+_PLAIN = [
+    "base_id",
+    "cron",
+    "data_dir",
+    "domain",
+    "install_dir",
+    "install_time",
+    "instance",
+    "label",
+    "log_dirs",
+    "mail_allowed",
+    "mail_sender",
+    "modified_files",
+    "nginx_conf",
+    "packaging_version",
+    "path",
+    "permissions",
+    "php_version",
+    "ports",
+    "problems",
+    "redis_db",
+    "services",
+    "services_declared",
+    "state",
+    "upstream_version",
+    "urls",
+    "user",
+    "version",
+]
 
 
 def _plain(value: Any) -> Any:

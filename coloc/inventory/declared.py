@@ -11,7 +11,7 @@ from coloc.inventory.tree import Tree
 from coloc.model import App, AppState, Database, DatabaseKind, Inventory
 
 
-def with_declared(inventory: Inventory, entries: Mapping[str, AppEntry], root: Path) -> Inventory:
+def with_declared(inventory: Inventory, entries: Mapping[str, AppEntry], root: Path = Path("/")) -> Inventory:
     """The inventory with the apps of coloc.yml; an app that both know stays one app."""
     tree = Tree(root)
     apps = dict(inventory.apps)

@@ -6,24 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from coloc.config import Config
-from coloc.inventory.declared import with_declared
 from coloc.model import Colocation, Inventory
 
 
 def colocation(config: Config, inventory: Inventory) -> Colocation:
-    """The inventory, with declared apps, and each app's projects.
+    """The inventory (declared apps are in it already) and each app's projects.
 
     An app that several projects claim without `shared_by` is split evenly between them; `claims` tells it.
     """
-    whole = with_declared(inventory, config.apps, config.root)
-    shares = {app: found for app in whole.apps if (found := _shares(config, app))}
-    return Colocation(whole, tuple(config.projects), shares)
+    shares = {app: found for app in inventory.apps if (found := _shares(config, app))}
+    return Colocation(inventory, tuple(config.projects), shares)
 
 
 def claims(config: Config, inventory: Inventory) -> list[str]:
     """What does not agree between coloc.yml and the apps that exist, one sentence each."""
-    apps = with_declared(inventory, config.apps, config.root).apps
-    return [*_disputed(config, apps), *_without_app(config, apps)]
+    return [*_disputed(config, inventory.apps), *_without_app(config, inventory.apps)]
 
 
 def _shares(config: Config, app: str) -> Mapping[str, float]:

@@ -76,22 +76,16 @@ class Tree:
 
     def read(self, path: str, limit: int = MAX_BYTES) -> bytes:
         """The bytes of a regular file. Raises Unreadable."""
+        signature = self._note(path)
         where = self.resolve(path)
-        self._note(path)
-        if where is None:
+        if where is None or signature is None:
             raise Unreadable("is missing")
+        if not stat.S_ISREG(signature[4]):
+            raise Unreadable("is not a regular file")
         try:
-            # Not blocking: a FIFO or a device put in a file's place must not hold us.
-            handle = os.open(where, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+            data = _read_bytes(where, limit + 1)
         except OSError as error:
             raise Unreadable(_reason(error)) from None
-        with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise Unreadable("is not a regular file")
-            try:
-                data = file.read(limit + 1)
-            except OSError as error:
-                raise Unreadable(_reason(error)) from None
         if len(data) > limit:
             raise Unreadable(f"is larger than {limit // 1024} KiB")
         return data
@@ -129,11 +123,18 @@ class Tree:
         return self._seen[path]
 
     def _signature(self, path: str) -> Signature | None:
-        where = self.resolve(path)
+        parent, _, name = path.rstrip("/").rpartition("/")
+        folder = self._folders.get(parent) if name not in ("", ".", "..") else None
+        where = f"{folder}/{name}" if folder is not None else self.resolve(path)
         if where is None:
             return None
         try:
             found = os.lstat(where)
+            if stat.S_ISLNK(found.st_mode):
+                where = self._walk(path)
+                if where is None:
+                    return None
+                found = os.lstat(where)
         except (OSError, ValueError):
             return None
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode
@@ -173,6 +174,21 @@ class Tree:
                 done = []
             rest += [piece for piece in reversed(target.split("/")) if piece]
         return "/".join([self._root, *done]) or "/"
+
+
+def _read_bytes(where: str, limit: int) -> bytes:
+    """Not blocking, no link: another file may have been put in this one's place a moment ago."""
+    handle = os.open(where, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        parts: list[bytes] = []
+        while limit > 0 and (part := os.read(handle, min(limit, 1 << 20))):
+            parts.append(part)
+            limit -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(handle)
 
 
 def _is_text(name: str) -> bool:

@@ -6,7 +6,7 @@ and rewrites them: an app whose files make no sense is shown as it last was, for
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from coloc.inventory.databases import sqlite_files
@@ -20,6 +20,16 @@ _SEARCH_SECONDS = 900.0  # how old a search for SQLite files may be
 _UNREAD = (AppState.BROKEN, AppState.STRAY)
 
 
+def is_yunohost(root: Path) -> bool:
+    """True when YunoHost was ever installed below `root`."""
+    return Tree(root).is_folder(APPS)
+
+
+def read_inventory(root: Path) -> Inventory:
+    """Everything below `root`, read once. Raises nothing."""
+    return InventoryReader(root).read()
+
+
 class InventoryReader:
     """Reads the YunoHost server below `root`, again at each call."""
 
@@ -30,19 +40,15 @@ class InventoryReader:
         self._hold_seconds = hold_seconds
         self._search_seconds = search_seconds
         self._last: Inventory | None = None
-        self._valid_until = 0.0
+        self._read_at = self._valid_until = 0.0
         self._good: dict[str, App] = {}
         self._bad_since: dict[str, float] = {}
         self._searched: dict[tuple[str, tuple[str, ...]], tuple[float, tuple[Database, ...]]] = {}
 
-    def has_yunohost(self) -> bool:
-        """True when YunoHost was ever installed there."""
-        return self._tree.is_folder(APPS)
-
-    def read(self, now: float | None = None) -> Inventory:
-        """The inventory at `now` (monotonic seconds). Raises nothing, whatever the files hold."""
-        now = time.monotonic() if now is None else now
-        if self._last is not None and now < self._valid_until and self._tree.unchanged():
+    def read(self, when: datetime | None = None) -> Inventory:
+        """The inventory at `when`, the same object while nothing changed. Raises nothing, whatever the files hold."""
+        now = (when or datetime.now(UTC)).timestamp()
+        if self._last is not None and self._read_at <= now < self._valid_until and self._tree.unchanged():
             return self._last
         self._tree.begin()
         found = read_server(self._tree, lambda *about: self._sqlite(now, *about))
@@ -50,8 +56,11 @@ class InventoryReader:
         self._forget(set(apps))
         ends = [since + self._hold_seconds for app, since in self._bad_since.items() if app in self._good]
         self._valid_until = min([now + self._search_seconds, *(end for end in ends if end > now)])
-        self._last = Inventory(apps, found.not_apps, found.domains, found.main_domain)
-        return self._last
+        self._read_at = now
+        inventory = Inventory(apps, found.not_apps, found.domains, found.main_domain)
+        if inventory != self._last:
+            self._last = inventory
+        return inventory if self._last is None else self._last
 
     def _steady(self, now: float, app: App) -> App:
         """The app itself, or its last good shape while its files are being rewritten."""
@@ -61,7 +70,7 @@ class InventoryReader:
             return app
         since = self._bad_since.setdefault(app.id, now)
         last = self._good.get(app.id)
-        return last if last is not None and now - since < self._hold_seconds else app
+        return last if last is not None and now - since < self._hold_seconds and now >= since else app
 
     def _forget(self, apps: set[str]) -> None:
         self._good = {app: good for app, good in self._good.items() if app in apps}
