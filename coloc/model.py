@@ -64,7 +64,6 @@ class App:
     install_time: int | None = None
     install_dir: str | None = None
     data_dir: str | None = None
-    extra_folders: tuple[str, ...] = ()  # that coloc.yml adds
     log_dirs: tuple[str, ...] = ()
     databases: tuple[Database, ...] = ()
     redis_db: int | None = None
@@ -82,10 +81,11 @@ class App:
     do_not_backup_data: bool = False
     problems: tuple[str, ...] = ()
     declared: bool = False  # True: from coloc.yml, False: found in YunoHost
+    extra_folders: tuple[str, ...] = ()  # that coloc.yml adds to the two above
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders that hold what people would miss: code and data, in that order."""
+        """The folders that hold what people would miss: code, data, then what coloc.yml adds."""
         folders = (self.install_dir, self.data_dir, *self.extra_folders)
         return tuple(dict.fromkeys(folder for folder in folders if folder))
 

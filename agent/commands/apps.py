@@ -1,73 +1,85 @@
-"""`coloc-agent apps`: what was found on this server, or below another root."""
+"""`coloc-agent apps`: the apps of this server, or of another tree, as a table or as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from coloc.errors import ColocError
+
 if TYPE_CHECKING:
     from agent.cli import Context
-    from coloc.model import Colocation
+    from coloc.model import App, Colocation
+
+_HEAD = ("APP", "LABEL", "STATE", "PROJECT", "URL", "VERSION", "PROBLEMS")
 
 
 @click.command("apps")
-@click.option("--json", "as_json", is_flag=True, help="The inventory as JSON.")
-@click.option("--root", type=click.Path(path_type=Path), help="Read another tree, and nothing of this server.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Read this tree instead of the configuration's, and nothing of the host.",
+)
 @click.pass_obj
 def command(context: Context, as_json: bool, root: Path | None) -> None:
-    """Show the apps: state, project, place, version and what is wrong with them."""
-    from coloc.inventory.as_json import inventory_as_json  # noqa: PLC0415 - `--help` must be quick
+    """The apps found on this server, or below --root."""
+    from coloc.inventory.as_json import inventory_as_json  # noqa: PLC0415 - yaml is heavy, `--help` must be quick
 
-    found = _colocation(context, root)
+    found = _look(context, root)
     if as_json:
-        click.echo(json.dumps(inventory_as_json(found.inventory), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(inventory_as_json(found.inventory), ensure_ascii=False, indent=1))
     else:
         click.echo(_table(found))
 
 
-def _colocation(context: Context, root: Path | None) -> Colocation:
-    from agent.colocation import read_colocation  # noqa: PLC0415 - `--help` must be quick
-    from coloc.errors import ColocError  # noqa: PLC0415
-    from coloc.inventory.root import Root  # noqa: PLC0415
-    from coloc.inventory.yunohost import is_yunohost, read_inventory  # noqa: PLC0415
-    from coloc.model import Colocation  # noqa: PLC0415
+def _look(context: Context, root: Path | None) -> Colocation:
+    from coloc.inventory.declared import with_declared  # noqa: PLC0415 - see above
+    from coloc.inventory.projects import colocation  # noqa: PLC0415 - see above
+    from coloc.inventory.yunohost import is_yunohost, read_inventory  # noqa: PLC0415 - see above
+    from coloc.model import Colocation  # noqa: PLC0415 - see above
 
+    config = None
     if root is None and context.config_path.exists():
         config = context.config()
-        found, place = read_colocation(config), config.root
-    else:
-        if root is None:
-            click.echo(
-                f"no {context.config_path} yet: showing what YunoHost has; write one with coloc-agent init", err=True
-            )
-        place = root or Path("/")
-        found = Colocation(read_inventory(Root(place)), (), {})
-    if not found.inventory.apps and not is_yunohost(Root(place)):
+    elif root is None:
+        click.echo(f"coloc-agent: {context.config_path} does not exist yet: reading / without it", err=True)
+    folder = root or (config.root if config else Path("/"))
+    inventory = read_inventory(folder)
+    found = (
+        colocation(config, with_declared(inventory, config.apps, folder)) if config else Colocation(inventory, (), {})
+    )
+    if not found.inventory.apps and not is_yunohost(folder):
         raise ColocError(
-            f"there is no YunoHost below {place}, and no app is declared", hint="declare apps: in coloc.yml"
+            f"{folder} has no YunoHost (no etc/yunohost/apps), and no app is declared",
+            hint="name another tree with --root, or declare apps in coloc.yml (apps: name: folders: [...])",
         )
     return found
 
 
 def _table(found: Colocation) -> str:
-    heads = ("APP", "LABEL", "STATE", "PROJECT", "PLACE", "VERSION")
-    rows = [heads]
-    for app_id, app in sorted(found.inventory.apps.items()):
-        place = f"{app.domain}{app.path or ''}" if app.domain else "-"
-        project = found.project_of(app_id) if found.projects else "-"
-        rows.append((app_id, app.label, str(app.state), project, place, app.version or "-"))
-    lines = _aligned(rows)
-    for app_id, app in sorted(found.inventory.apps.items()):
-        lines += [f"! {app_id}: {problem}" for problem in app.problems]
-    lines += [f"! {name}: not an app; YunoHost stumbles over it, move it away" for name in found.inventory.not_apps]
-    return "\n".join(lines)
+    apps = [found.inventory.apps[app] for app in sorted(found.inventory.apps)]
+    rows = [_HEAD, *(_row(found, app) for app in apps)]
+    columns = [column for column in range(len(_HEAD)) if any(row[column] for row in rows[1:]) or column < 2]
+    widths = {column: max(len(row[column]) for row in rows) for column in columns}
+    lines = ["  ".join(row[column].ljust(widths[column]) for column in columns).rstrip() for row in rows]
+    return "\n".join([*lines, "", *_summary(found, apps)])
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    harmless = [["".join(char if char.isprintable() else "?" for char in cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in harmless) for column in range(len(harmless[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in harmless]
+def _row(found: Colocation, app: App) -> tuple[str, ...]:
+    project = ", ".join(found.shares.get(app.id, {}))
+    url = app.domain + (app.path or "") if app.domain else ""
+    return (app.id, app.label, app.state.value, project, url, app.version or "", "; ".join(app.problems))
+
+
+def _summary(found: Colocation, apps: list[App]) -> list[str]:
+    bad = [app.id for app in apps if app.state.value != "ok"]
+    lines = [f"{len(apps)} apps, {len(found.inventory.domains)} domains"]
+    if bad:
+        lines.append(f"not in order: {', '.join(bad)}")
+    if found.inventory.not_apps:
+        lines.append(f"no apps, to be moved out of /etc/yunohost/apps: {', '.join(found.inventory.not_apps)}")
+    return lines

@@ -1,1 +1,1 @@
-"""Which apps live here: read from YunoHost's own files and from coloc.yml, and given to their projects."""
+"""What lives on a server: apps read from YunoHost's files, apps declared in coloc.yml, and whose project they are."""

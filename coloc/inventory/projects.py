@@ -1,8 +1,8 @@
-"""Whose app is it? Ids and patterns of coloc.yml against the apps that are there. Pure."""
+"""Whose project each app is, as coloc.yml says: `shared_by` first, then ids, then patterns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from coloc.config import Config
@@ -10,50 +10,54 @@ from coloc.model import Colocation, Inventory
 
 
 def colocation(config: Config, inventory: Inventory) -> Colocation:
-    """Every app with the projects that bear it. `shared_by` counts first, then an exact id, then a pattern.
+    """The inventory (declared apps are in it already) and each app's projects.
 
-    An app that two projects claim in the same way is borne by both in equal parts, and `claims` tells it.
+    An app that several projects claim without `shared_by` is split evenly between them; `claims` tells it.
     """
-    shares = {}
-    for app_id in inventory.apps:
-        found = _shares(config, app_id)
-        if found:
-            shares[app_id] = found
+    shares = {app: found for app in inventory.apps if (found := _shares(config, app))}
     return Colocation(inventory, tuple(config.projects), shares)
 
 
-def _shares(config: Config, app_id: str) -> Mapping[str, float]:
-    entry = config.apps.get(app_id)
-    parts = dict(entry.shared_by) if entry and entry.shared_by else dict.fromkeys(_claimants(config, app_id), 1.0)
-    whole = sum(parts.values())
-    return {project: part / whole for project, part in parts.items()}
-
-
-def _claimants(config: Config, app_id: str) -> list[str]:
-    exact = [name for name, project in config.projects.items() if app_id in project.apps]
-    if exact:
-        return exact
-    return [
-        name
-        for name, project in config.projects.items()
-        if any(fnmatchcase(app_id, pattern) for pattern in project.apps)
-    ]
-
-
 def claims(config: Config, inventory: Inventory) -> list[str]:
-    """What does not fit between coloc.yml and the apps that are there, a sentence each."""
-    found = []
+    """What does not agree between coloc.yml and the apps that exist, one sentence each."""
+    return [*_disputed(config, inventory.apps), *_without_app(config, inventory.apps)]
+
+
+def _shares(config: Config, app: str) -> Mapping[str, float]:
+    entry = config.apps.get(app)
+    weights = dict(entry.shared_by) if entry and entry.shared_by else dict.fromkeys(_claiming(config, app), 1.0)
+    whole = sum(weights.values())
+    return {project: weight / whole for project, weight in weights.items()}
+
+
+def _claiming(config: Config, app: str) -> list[str]:
+    """The projects that name the app; those that name it by a pattern only when none names its id."""
+    exact = [name for name, project in config.projects.items() if app in project.apps]
+    by_pattern = [
+        name for name, project in config.projects.items() if any(fnmatchcase(app, pattern) for pattern in project.apps)
+    ]
+    return exact or by_pattern
+
+
+def _disputed(config: Config, apps: Iterable[str]) -> Iterator[str]:
+    for app in sorted(apps):
+        entry, claiming = config.apps.get(app), _claiming(config, app)
+        if entry and entry.shared_by:
+            exact = [name for name in claiming if app in config.projects[name].apps]
+            for name in exact:
+                if name not in entry.shared_by:
+                    yield f"{app} is in projects.{name}.apps but apps.{app}.shared_by leaves {name} out: add its share"
+        elif len(claiming) > 1:
+            shares = ", ".join(f"{name}: 1" for name in claiming)
+            yield f"{app} is claimed by {' and '.join(claiming)}: write apps.{app}.shared_by: {{{shares}}}"
+
+
+def _without_app(config: Config, apps: Iterable[str]) -> Iterator[str]:
+    known = set(apps)
     for name, project in config.projects.items():
         for pattern in project.apps:
-            if not any(fnmatchcase(app_id, pattern) for app_id in inventory.apps):
-                found.append(f"projects.{name}.apps names {pattern!r}, and there is no such app; see: coloc-agent apps")
-    for app_id in inventory.apps:
-        entry = config.apps.get(app_id)
-        claimants = _claimants(config, app_id)
-        if len(claimants) > 1 and not (entry and entry.shared_by):
-            both = " and ".join(claimants)
-            found.append(f"{app_id} is claimed by {both}; write apps: {{{app_id}: {{shared_by: …}}}} or name it once")
-    for app_id, entry in config.apps.items():
-        if app_id not in inventory.apps and not entry.is_declared:
-            found.append(f"apps.{app_id}: there is no such app; see: coloc-agent apps")
-    return found
+            if pattern not in known and not any(fnmatchcase(app, pattern) for app in known):
+                yield f"projects.{name}.apps names {pattern}, but no app of this server is called so"
+    for app in config.apps:
+        if app not in known:
+            yield f"apps.{app} is no app of this server: give it folders, user, units or databases, or take it out"

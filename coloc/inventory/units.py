@@ -1,153 +1,91 @@
-"""Which systemd units, php pools and cron files belong to which app. Names alone are not trusted: `wordpress__2`.
-
-The order of trust for a unit: the checksum that the app's settings keep of it, its user, what it runs, its name.
-"""
+"""The systemd units of each app, and the services that YunoHost was told of."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from coloc.inventory.root import Root
-from coloc.model import PhpPool
+from coloc.inventory.documents import Document, parse_yaml, read_document
+from coloc.inventory.owners import Owners
+from coloc.inventory.settings import as_text, words
+from coloc.inventory.tree import Tree, Unreadable
 
-SYSTEMD = "/etc/systemd/system"
-_SUFFIXES = (".service", ".timer", ".path", ".socket")
-_SHARED_USERS = {"root", "www-data", "nobody"}
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What is known of an app when units are given out."""
-
-    id: str
-    user: str | None
-    install_dir: str | None
-    checksums: frozenset[str]  # the keys of its settings, without "checksum_"
+_UNITS = "/etc/systemd/system"
+_LOCAL = "/etc/yunohost/services.yml"
+_BASE = "/usr/share/yunohost/conf/yunohost/services.yml"
+_PATHS = re.compile(r"(?:^|[\s=\"'])[-@:+!]*(/[^\s\"';]+)")
 
 
-def checksum_name(path: str) -> str:
-    """How settings.yml names a file: slashes and blanks become underscores."""
-    return path.replace("/", "_").replace(" ", "_")
-
-
-def owner_by_name(name: str, ids: Mapping[str, Candidate]) -> str | None:
-    """The longest app id that `name` is, or begins with before a `-`, `_`, `@` or `.`."""
-    best = ""
-    for app_id in ids:
-        begins = name == app_id or (name.startswith(app_id) and name[len(app_id)] in "-_@.")
-        if begins and len(app_id) > len(best):
-            best = app_id
-    return best or None
-
-
-def units_of(root: Root, apps: Mapping[str, Candidate]) -> dict[str, tuple[str, ...]]:
-    """The names of each app's units, without `.service`."""
-    found: dict[str, set[str]] = {}
-    for file in root.names(SYSTEMD):
-        path = f"{SYSTEMD}/{file}"
-        if not file.endswith(_SUFFIXES) or not root.is_file(path):
+def units_by_app(tree: Tree, owners: Owners) -> dict[str, tuple[str, ...]]:
+    """App → names of its services, without `.service`."""
+    found: dict[str, list[str]] = {}
+    names = tree.names(_UNITS)
+    for name in names:
+        unit, _, suffix = name.rpartition(".")
+        if suffix != "service" or not unit or not tree.is_file(f"{_UNITS}/{name}"):
             continue
-        owner = _owner(path, file, root.text(path), apps)
-        if owner is not None:
-            found.setdefault(owner, set()).add(file.rsplit(".", 1)[0])
-    return {app_id: tuple(sorted(names)) for app_id, names in found.items()}
-
-
-def _owner(path: str, file: str, text: str, apps: Mapping[str, Candidate]) -> str | None:
-    key = checksum_name(path)
-    owners = [app_id for app_id, app in apps.items() if key in app.checksums]
-    if len(owners) == 1:
-        return owners[0]
-    values = dict(_assignments(text))
-    user = values.get("User", "")
-    if user and user not in _SHARED_USERS:
-        owners = [app_id for app_id, app in apps.items() if app.user == user]
-        if len(owners) == 1:
-            return owners[0]
-    homes = sorted(
-        ((app.install_dir, app_id) for app_id, app in apps.items() if app.install_dir),
-        key=lambda pair: -len(pair[0] or ""),
-    )
-    for home, app_id in homes:
-        if any(_is_under(values.get(name, ""), str(home)) for name in ("WorkingDirectory", "ExecStart")):
-            return app_id
-    return owner_by_name(file.rsplit(".", 1)[0], apps)
-
-
-def _is_under(command: str, folder: str) -> bool:
-    word = command.lstrip("-@:+!").split(" ", 1)[0].strip('"')
-    return word == folder or word.startswith(f"{folder.rstrip('/')}/")
-
-
-def _assignments(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
-        name, equals, value = line.partition("=")
-        if equals and not line.lstrip().startswith(("#", ";")):
-            yield name.strip(), value.strip()
-
-
-def pools(root: Root) -> list[PhpPool]:
-    """Every php-fpm pool of every version, in the order of their files."""
-    found = []
-    for version in root.names("/etc/php"):
-        folder = f"/etc/php/{version}/fpm/pool.d"
-        for file in root.names(folder):
-            if file.endswith(".conf"):
-                found += list(_pools_in(f"{folder}/{file}", root.text(f"{folder}/{file}")))
-    return found
-
-
-def _pools_in(path: str, text: str) -> Iterator[PhpPool]:
-    name, user = "", None
-    for line in [*text.splitlines(), "[]"]:
-        head = re.match(r"\s*\[([^\]]*)\]", line)
-        if head:
-            if name and name != "global":
-                yield PhpPool(path, name, user)
-            name, user = head[1].strip(), None
-        elif match := re.match(r"\s*user\s*=\s*([^\s;]+)", line):
-            user = match[1].strip("\"'")
-
-
-def owner_of_pool(pool: PhpPool, apps: Mapping[str, Candidate]) -> str | None:
-    """The app whose file, user or name a pool bears."""
-    key = checksum_name(pool.file)
-    for app_id, app in apps.items():
-        if key in app.checksums:
-            return app_id
-    if pool.user and pool.user not in _SHARED_USERS:
-        for app_id, app in apps.items():
-            if app.user == pool.user:
-                return app_id
-    return pool.pool if pool.pool in apps else None
-
-
-def cron_files(root: Root, apps: Mapping[str, Candidate]) -> dict[str, tuple[str, ...]]:
-    """The files of /etc/cron.d that are an app's: by checksum, by name, or by the user of every job in them."""
-    found: dict[str, set[str]] = {}
-    for file in root.names("/etc/cron.d"):
-        path = f"/etc/cron.d/{file}"
-        if file.startswith(".") or not root.is_file(path):
-            continue
-        key = checksum_name(path)
-        owners = [app_id for app_id, app in apps.items() if key in app.checksums]
-        owner = owners[0] if owners else owner_by_name(file, apps) or _cron_user(root.text(path), apps)
+        owner = _owner(tree, owners, unit, [other for other in names if other.rpartition(".")[0] == unit])
         if owner:
-            found.setdefault(owner, set()).add(path)
-    return {app_id: tuple(sorted(paths)) for app_id, paths in found.items()}
+            found.setdefault(owner, []).append(unit)
+    return {app: tuple(sorted(units)) for app, units in found.items()}
 
 
-def _cron_user(text: str, apps: Mapping[str, Candidate]) -> str | None:
-    users = set()
-    for line in text.splitlines():
-        words = line.split()
-        if not words or line.lstrip().startswith("#") or re.match(r"\s*\w+\s*=", line):
-            continue
-        place = 1 if words[0].startswith("@") else 5
-        users.add(words[place] if len(words) > place else "")
-    if len(users) != 1:
-        return None
-    owners = [app_id for app_id, app in apps.items() if app.user in users]
-    return owners[0] if len(owners) == 1 else None
+def _owner(tree: Tree, owners: Owners, unit: str, files: list[str]) -> str | None:
+    # A timer or a path unit of the same name may be the only one that bears a checksum.
+    for file in sorted(files, key=lambda name: not name.endswith(".service")):
+        if app := owners.by_checksum(f"{_UNITS}/{file}"):
+            return app
+    where = tree.resolve(f"{_UNITS}/{unit}.service") or ""
+    if not where.endswith(f"/{unit}.service"):
+        return None  # an alias of a unit of the system, such as sshd.service
+    lines = _directives(tree.text(f"{_UNITS}/{unit}.service"))
+    for user in lines.get("User", []):
+        if app := owners.by_user(user):
+            return app
+    texts = [text for key in ("ExecStart", "WorkingDirectory") for text in lines.get(key, [])]
+    paths = [path for text in texts for path in _PATHS.findall(text)]
+    return owners.by_folder(paths) or owners.by_name(unit.removesuffix("@"))
+
+
+def unit_users(tree: Tree, unit: str) -> list[str]:
+    """The accounts that a unit's `User=` names."""
+    return _directives(tree.text(f"{_UNITS}/{unit}.service")).get("User", [])
+
+
+def _directives(text: str) -> dict[str, list[str]]:
+    lines: dict[str, list[str]] = {}
+    for line in text.replace("\\\n", " ").splitlines():
+        key, equals, value = line.strip().partition("=")
+        if equals and not key.startswith(("#", ";")):
+            lines.setdefault(key.strip(), []).append(value.strip())
+    return lines
+
+
+def declared_services(tree: Tree) -> dict[str, Document]:
+    """The services of packages in YunoHost's own list: those of the system, and those taken out, are left out."""
+    local, base = (read_document(tree, path, parse_yaml) for path in (_LOCAL, _BASE))
+    if isinstance(local, Unreadable):
+        return {}
+    known = {} if isinstance(base, Unreadable) else base
+    return {
+        name: body for name, body in local.items() if isinstance(body, dict) and as_text(name) and name not in known
+    }
+
+
+def declared_by_app(
+    services: Mapping[str, Document], units: Mapping[str, tuple[str, ...]], owners: Owners
+) -> dict[str, tuple[str, ...]]:
+    """App → names of its declared services: by the unit of that name first, else by the name itself."""
+    of_unit = {unit: app for app, names in units.items() for unit in names}
+    found: dict[str, list[str]] = {}
+    for name, body in services.items():
+        actual = (as_text(body.get("actual_systemd_service")) or name).removesuffix(".service")
+        owner = of_unit.get(actual) or of_unit.get(name.removesuffix(".service")) or owners.by_name(name)
+        if owner:
+            found.setdefault(owner, []).append(name)
+    return {app: tuple(sorted(names)) for app, names in found.items()}
+
+
+def log_files(services: Mapping[str, Document], names: tuple[str, ...]) -> list[str]:
+    """The log paths that those services declare."""
+    return [path for name in names for path in words(services[name].get("log")) if path.startswith("/")]

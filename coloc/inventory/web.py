@@ -1,103 +1,111 @@
-"""Where apps answer on the web: domains, urls by their permissions, and nginx's files."""
+"""What the web sees of each app: domains, nginx files, URLs and who may open them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from coloc.inventory.documents import Document
-from coloc.inventory.root import Root
-from coloc.inventory.units import Candidate, checksum_name, owner_by_name
+from coloc.inventory.entries import Entry
+from coloc.inventory.owners import Owners
+from coloc.inventory.settings import as_text, words
+from coloc.inventory.tree import Tree
 
-NGINX = "/etc/nginx/conf.d"
-_MOST = 500
-
-
-def domains(root: Root) -> tuple[str, ...]:
-    """The domains that nginx serves: a `<domain>.conf` and its folder. A folder alone is left from a removed domain."""
-    names = set(root.names(NGINX))
-    return tuple(
-        name.removesuffix(".d")
-        for name in sorted(names)
-        if name.endswith(".d")
-        and "." in name[:-2]
-        and f"{name[:-2]}.conf" in names
-        and root.is_folder(f"{NGINX}/{name}")
-    )
+_NGINX = "/etc/nginx/conf.d"
+_CERTS = "/etc/yunohost/certs"
+_DOMAIN = re.compile(r"[\w]([\w-]*[\w])?(\.[\w]([\w-]*[\w])?)+")
+_SCRIPT = re.compile(r"\.(php\d?|cgi|pl|py|aspx?|html?)$")
 
 
-def permissions(settings: Document) -> dict[str, tuple[str, ...]]:
-    """Who may use each part of an app: groups and users, sorted."""
-    found = {}
-    for name, values in list(settings.mapping("_permissions").items())[:_MOST]:
-        if isinstance(name, str) and isinstance(values, Mapping):
-            allowed = values.get("allowed")
-            groups = allowed if isinstance(allowed, list) else [allowed]
-            found[name] = tuple(sorted({group for group in groups[:_MOST] if isinstance(group, str)}))
-    return found
+def read_domains(tree: Tree) -> tuple[str, ...]:
+    """The domains that this server serves: those with an nginx file of their own, or a certificate."""
+    names = [name.removesuffix(".conf") for name in tree.names(_NGINX) if name.endswith(".conf")]
+    served = {name for name in names if _DOMAIN.fullmatch(name) and tree.is_file(f"{_NGINX}/{name}.conf")}
+    # YunoHost's installation leaves a certificate for `yunohost.org` on every server.
+    held = {name for name in tree.names(_CERTS) if _DOMAIN.fullmatch(name) and name != "yunohost.org"}
+    return tuple(sorted(served | {name for name in held if tree.is_file(f"{_CERTS}/{name}/crt.pem")}))
 
 
-def urls(settings: Document, manifest: Document, domain: str | None, path: str | None) -> tuple[str, ...]:
-    """The places that an app answers at, as `domain/path`: main first, in the manifest's order.
-
-    Regular expressions and single scripts are no places, and a relative additional url lies below one already.
-    """
-    known = settings.mapping("_permissions")
-    order = [name for name in manifest.mapping("resources", "permissions") if name in known]
-    order += [name for name in known if name not in order]
-    order.sort(key=lambda name: name != "main")
-    found = list(_places(known, order, domain, path))
-    for name in order:
-        extra = known[name].get("additional_urls") if isinstance(known[name], Mapping) else None
-        for url in (extra if isinstance(extra, list) else [])[:_MOST]:
-            if isinstance(url, str) and url and not url.startswith(("/", "re:")):
-                found.append(url)
-    return tuple(dict.fromkeys(found))
+def main_domain(tree: Tree) -> str | None:
+    """The server's main domain."""
+    name = tree.text("/etc/yunohost/current_host").strip()
+    return name if _DOMAIN.fullmatch(name) and len(name) < 254 else None
 
 
-def _places(known: Mapping[str, Any], order: list[str], domain: str | None, path: str | None) -> Iterator[str]:
-    for name in order[:_MOST]:
-        url = known[name].get("url") if isinstance(known[name], Mapping) else None
-        if not isinstance(url, str) or not url or url.startswith("re:") or url.endswith(".php"):
-            continue
-        if not url.startswith("/"):
-            yield url
-        elif domain is not None and path is not None:
-            base = f"{domain}{path.rstrip('/')}"
-            yield base + url if url != "/" or path == "/" else base
-
-
-def nginx_files(
-    root: Root, apps: Mapping[str, Candidate], homes: Mapping[str, str | None]
-) -> dict[str, tuple[str, ...]]:
-    """nginx's files of each app, those of its own domain first. `homes`: each app's domain."""
+def nginx_by_app(tree: Tree, owners: Owners, domains: Mapping[str, str | None]) -> dict[str, tuple[str, ...]]:
+    """App → its nginx files, those of its own domain first. `domains`: app → its domain."""
+    served = read_domains(tree)
     found: dict[str, list[str]] = {}
-    for folder in (name for name in root.names(NGINX) if name.endswith(".d")):
-        for path in _files_below(root, f"{NGINX}/{folder}"):
-            owner = _owner(path, f"{NGINX}/{folder}", apps, homes)
-            if owner is not None:
-                found.setdefault(owner, []).append(path)
+    for folder in tree.names(_NGINX):
+        if not folder.endswith(".d"):
+            continue
+        domain = folder.removesuffix(".d")
+        for name in tree.names(f"{_NGINX}/{folder}"):
+            for path in _files(tree, f"{_NGINX}/{folder}/{name}"):
+                owner = owners.by_checksum(path)
+                if owner is None and domain in served:  # default.d and the like are YunoHost's own
+                    owner = _by_place(owners, domain, name, domains)
+                if owner:
+                    found.setdefault(owner, []).append(path)
     return {
-        app_id: tuple(sorted(paths, key=lambda path: (not path.startswith(f"{NGINX}/{homes.get(app_id)}.d/"), path)))
-        for app_id, paths in found.items()
+        app: tuple(sorted(paths, key=lambda path: _is_elsewhere(path, domains[app]))) for app, paths in found.items()
     }
 
 
-def _files_below(root: Root, folder: str) -> Iterator[str]:
-    for name in root.names(folder):
-        path = f"{folder}/{name}"
-        if name.endswith(".conf") and root.is_file(path):
-            yield path
-        elif name.endswith(".d") and root.is_folder(path):
-            yield from (f"{path}/{file}" for file in root.names(path) if root.is_file(f"{path}/{file}"))
+def _is_elsewhere(path: str, domain: str | None) -> bool:
+    return not path.startswith(f"{_NGINX}/{domain}.d/")
 
 
-def _owner(path: str, folder: str, apps: Mapping[str, Candidate], homes: Mapping[str, str | None]) -> str | None:
-    """By checksum anywhere; by name only in the folder of the app's own domain."""
-    key = checksum_name(path)
-    for app_id, app in apps.items():
-        if key in app.checksums:
-            return app_id
-    name = path[len(folder) + 1 :].split("/", maxsplit=1)[0].rsplit(".", 1)[0]
-    owner = owner_by_name(name, apps)
-    return owner if owner is not None and folder == f"{NGINX}/{homes[owner]}.d" else None
+def _files(tree: Tree, path: str) -> list[str]:
+    if path.endswith(".conf") and tree.is_file(path):
+        return [path]
+    if not path.endswith(".d"):
+        return []
+    return [f"{path}/{name}" for name in tree.names(path) if name.endswith(".conf") and tree.is_file(f"{path}/{name}")]
+
+
+def _by_place(owners: Owners, domain: str, name: str, domains: Mapping[str, str | None]) -> str | None:
+    stem = name.removesuffix(".conf").removesuffix(".d")
+    owner = owners.by_name(stem)
+    # The app's own name in another domain's folder: left behind when the app moved.
+    return None if owner == stem and domains[owner] != domain else owner
+
+
+def permissions_of(permissions: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Permission → who has it, sorted."""
+    return {name: tuple(sorted(set(words(body.get("allowed"))))) for name, body in sorted(permissions.items())}
+
+
+def urls_of(
+    entry: Entry, domain: str | None, path: str | None, permissions: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Where the app answers. Patterns (`re:`) are no places; a script or additional URL inside one adds nothing."""
+    base = f"{domain}{path.rstrip('/')}" if domain and path else None
+    order = {name: place for place, name in enumerate(entry.manifest.permissions)}
+    names = sorted(permissions, key=lambda name: (name != "main", order.get(name, len(order)), name))
+    main = [url for name in names if (url := _absolute(as_text(permissions[name].get("url")), base))]
+    more = [
+        url
+        for name in names
+        for item in words(permissions[name].get("additional_urls"))
+        if (url := _absolute(item, base))
+    ]
+    found = [url for url in main if not _SCRIPT.search(url)]
+    for url in [url for url in main if _SCRIPT.search(url)] + more:
+        if not any(_covers(place, url) for place in found):
+            found.append(url)
+    return list(dict.fromkeys(found))
+
+
+def _absolute(url: str | None, base: str | None) -> str | None:
+    """`/x` is below the app's own place; `other.domain/x` is whole already."""
+    if not url or url.startswith("re:") or any(character.isspace() for character in url):
+        return None
+    if url.startswith("/"):
+        return f"{base}{url.rstrip('/')}" + ("" if "/" in f"{base}{url.rstrip('/')}" else "/") if base else None
+    domain, _, path = url.partition("/")
+    return f"{domain}/{path.rstrip('/')}" if _DOMAIN.fullmatch(domain) else None
+
+
+def _covers(place: str, url: str) -> bool:
+    return url == place or url.startswith(place.rstrip("/") + "/")
