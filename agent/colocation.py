@@ -29,7 +29,7 @@ class ColocationReader:
         if found is self._inventory:
             return False
         before, self._inventory = self._current, found
-        after = colocation(self._config, with_declared(found, self._config.apps))
+        after = colocation(self._config, with_declared(found, self._config.apps, self._config.root))
         if after == before:
             return False
         self._current = after

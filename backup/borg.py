@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 import shutil
 import signal
@@ -310,8 +311,17 @@ class Repository:
             "BORG_EXIT_CODES": "modern",
             "BORG_FILES_CACHE_TTL": "100",
             "BORG_DISPLAY_PASSPHRASE": "no",
+            "BORG_USERNAME": _user_name(),
         }
         return env | ({"BORG_RSH": self.ssh.command()} if self.ssh else {})
+
+
+def _user_name() -> str:
+    """Who made an archive. Borg fails where the account has no name (a container, say): then it is its number."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _exactly(paths: Sequence[str]) -> list[str]:

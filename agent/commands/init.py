@@ -27,11 +27,10 @@ def command(context: Context, root: Path, output: Path | None, force: bool) -> N
     """Write a commented coloc.yml for this server. It observes and changes nothing."""
     from agent.suggestion import suggest  # noqa: PLC0415 - `--help` must be quick
     from coloc.config import parse_config  # noqa: PLC0415
-    from coloc.inventory.root import Root  # noqa: PLC0415
     from coloc.inventory.yunohost import read_inventory  # noqa: PLC0415
 
     target = output or context.config_path
-    text = suggest(read_inventory(Root(root)), _server(root.absolute()))
+    text = suggest(read_inventory(root), _server(root.absolute()))
     parse_config(text.encode(), str(target))  # what we write is what we read
     if str(target) == "-":
         click.echo(text, nl=False)
