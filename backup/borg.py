@@ -12,8 +12,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from backup.borg_errors import RepositoryMissing, Said, SourceMissing, Stopped, failure, printable
+from backup.borg_errors import (
+    HostDown,
+    RepositoryMissing,
+    Said,
+    SourceMissing,
+    Stopped,
+    failure,
+    printable,
+    what_ssh_means,
+)
 from backup.borg_output import (
     Archive,
     ArchiveInfo,
@@ -302,7 +312,23 @@ class Repository:
             return Stopped(f"{self.host}: {why}", hint="what was sent is kept; the next run goes on from there")
         if error.output.code in {126, 127} and not said:
             return error
-        return failure(said, error.output.code, self.host)
+        meaning = failure(said, error.output.code, self.host)
+        return (self._ask_ssh() or meaning) if type(meaning) is HostDown else meaning
+
+    def _ask_ssh(self) -> ColocError | None:
+        """Borg may hang up before it has read what ssh said of the reason: then ssh is asked alone."""
+        place = urlsplit(self.location)
+        if self.ssh is None or not place.hostname:
+            return None
+        port = ["-p", str(place.port)] if place.port else []
+        who = f"{place.username}@{place.hostname}" if place.username else place.hostname
+        argv = [*shlex.split(self.ssh.command()), *port, "-T", "--", who, "borg --version"]
+        try:
+            said = self.run(argv, timeout=40, accept=frozenset(range(256)))
+        except CommandFailed:
+            return None
+        spoke = said.code in {126, 127, 255}  # the shell there found no borg, or ssh itself refused
+        return what_ssh_means(said.stderr.splitlines(), self.host) if spoke else None
 
     def _env(self) -> dict[str, str]:
         env = {

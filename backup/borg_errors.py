@@ -222,11 +222,19 @@ def failure(said: Sequence[Said], code: int, where: str) -> BorgError:
 _TOLD = (SourceMissing, ArchiveMissing, ContentFailed, RepositoryDamaged)
 
 
+def what_ssh_means(texts: Sequence[str], where: str) -> BorgError | None:
+    """The error that ssh's own words mean; None when they say nothing that we know."""
+    for words, kind, what, hint in _WORDS:
+        if any(words in text.lower() and "identity file" not in text.lower() for text in texts):
+            return kind(f"{where}: {what}", hint=hint)
+    return None
+
+
 def _hung_up(texts: Sequence[str], where: str) -> BorgError:
     remote = [text.removeprefix("Remote: ") for text in texts if text.startswith("Remote: ")]
-    for words, kind, what, hint in _WORDS:
-        if any(words in text.lower() and "identity file" not in text.lower() for text in remote):
-            return kind(f"{where}: {what}", hint=hint)
+    known = what_ssh_means(remote, where)
+    if known is not None:
+        return known
     last = f" ({printable(remote[-1])})" if remote else ""
     return HostDown(f"{where}: the host hung up{last}", hint="is borg working there? try `ssh` by hand with our key")
 

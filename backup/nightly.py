@@ -76,9 +76,6 @@ def run_night(
     stop = stop or threading.Event()
     with run_lock(config.paths.journal, f"run {run_id}", clock()):
         spool.tidy(clock())
-        if not apps and (nightly or not hosts):
-            for name in names:
-                journal.remember_night(name, clock())
         night = _Night(
             config,
             plan,
@@ -157,6 +154,7 @@ class _Night:
     def go(self, names: Sequence[str]) -> NightResult:
         _clear(self.config)
         if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
+            self._remember_night(names)
             self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
         workers = min(len(names), os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="backup-host") as pool:
@@ -170,6 +168,13 @@ class _Night:
             self.recorder.fact("run_finished", ok=night.ok and not stopped, failed=night.failed, stopped=stopped)
         _clear(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
+
+    def _remember_night(self, names: Sequence[str]) -> None:
+        try:
+            for name in names:
+                self.journal.remember_night(name, self.clock())
+        except StateError as error:  # a full disk: what can be saved is saved all the same
+            self.recorder.problem(error.sentence())
 
     def _host(self, name: str) -> tuple[HostResult, list[AppResult]]:
         free = free_bytes(self.config.backup.hosts[name])

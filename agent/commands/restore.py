@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli import Context
-from agent.colocation import ColocationReader
+from agent.colocation import read_colocation
 from agent.sizes import size
 from backup.journal import open_journal
 from backup.restore import Restored, Restoring, last_restore, refuse_unfinished, undo_restore
@@ -61,7 +61,7 @@ def command(
         raise click.UsageError("--path is of files already: leave --only out")
     if not elsewhere and not dry_run:
         refuse_unfinished(config)
-    found = ColocationReader(config).current().inventory.apps.get(app)
+    found = read_colocation(config).inventory.apps.get(app)
     wish = Wish(app, Only(only) if only else Only.ALL, path)
     journal = open_journal(config.paths.journal)
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.colocation import ColocationReader
+from agent.colocation import read_colocation
 from backup.journal import open_journal
 from backup.nightly import run_night
 from backup.restore import Restored, Restoring
@@ -66,7 +66,7 @@ class House:
 
     def back_up(self) -> str:
         journal = open_journal(self.config.paths.journal)
-        colocation = ColocationReader(self.config).current()
+        colocation = read_colocation(self.config)
         night = run_night(self.config, colocation, spool=Spool(self.config.paths.facts), journal=journal)
         journal.close()
         assert night.ok, night
@@ -74,14 +74,14 @@ class House:
 
     def prepare(self, only: Only = Only.ALL, path: str = "", **more: Any) -> Prepared:
         journal = open_journal(self.config.paths.journal)
-        app = ColocationReader(self.config).current().inventory.apps.get(NAME)
+        app = read_colocation(self.config).inventory.apps.get(NAME)
         try:
             return prepare(self.config, app, Wish(NAME, only, path), journal, **more)
         finally:
             journal.close()
 
     def restoring(self, prepared: Prepared, **more: Any) -> Restoring:
-        app = ColocationReader(self.config).current().inventory.apps.get(NAME)
+        app = read_colocation(self.config).inventory.apps.get(NAME)
         spool = Spool(self.config.paths.facts)
         return Restoring(self.config, app, prepared, spool, settle_seconds=0.3, **more)
 
