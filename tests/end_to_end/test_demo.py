@@ -63,9 +63,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder.parent.chmod(0o755)
     running = Demo(folder)
     yield running
-    if running.process.poll() is None:
-        os.killpg(running.process.pid, signal.SIGKILL)
-        running.process.wait()
+    if running.process.poll() is None:  # a test failed: the demo itself ends what it started
+        running.process.send_signal(signal.SIGINT)
+        try:
+            running.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.process.pid, signal.SIGKILL)
+            running.process.wait()
 
 
 def test_within_a_minute_every_app_is_backed_up_to_both_hosts_and_read_back(demo: Demo) -> None:
