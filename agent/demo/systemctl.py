@@ -70,16 +70,13 @@ class DemoUnits:
 
     def stop(self, unit: str) -> None:
         """End a unit's whole group, gently first."""
-        pid = self.pid(unit)
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if not pid:
-                break
+        group = self.pid(unit)
+        for number in (signal.SIGTERM, signal.SIGKILL) if group else ():
             with suppress(ProcessLookupError):
-                os.killpg(pid, number)
+                os.killpg(group, number)
             deadline = time.monotonic() + 2
-            while self.pid(unit) and time.monotonic() < deadline:
+            while _lives(group) and time.monotonic() < deadline:
                 time.sleep(0.02)
-            pid = self.pid(unit)
         self._pid_file(unit).unlink(missing_ok=True)
 
     def describe(self, unit: str) -> str:
@@ -102,6 +99,16 @@ def _birth(pid: int) -> str:
     except OSError:
         return ""
     return "" if state == "Z" else fields[18]
+
+
+def _lives(group: int) -> bool:
+    """True while a process of the group lives; one that only waits to be buried does not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text(errors="replace").rpartition(") ")[2].split()
+            if fields[0] != "Z" and int(fields[2]) == group:
+                return True
+    return False
 
 
 def _uid_of(passwd: Path, user: str) -> int | None:
