@@ -16,7 +16,7 @@ from pathlib import Path
 from coloc.errors import StateError
 from coloc.times import iso, parse_iso
 
-_FORM = 1
+_FORM = 2  # 1 had no nights
 _TABLES = """
 CREATE TABLE IF NOT EXISTS repositories (
     host TEXT PRIMARY KEY, location TEXT NOT NULL, repository_id TEXT NOT NULL

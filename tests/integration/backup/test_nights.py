@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,3 +60,12 @@ def test_each_host_has_its_own_night(tmp_path: Path) -> None:
     assert (tmp_path / "early/config").exists()
     assert not (tmp_path / "later").exists()
     assert "no backup host is due now" in nightly(config)
+
+
+def test_a_journal_without_nights_is_brought_up_to_date(tmp_path: Path) -> None:
+    open_journal(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "backups.db")) as connection, connection:
+        connection.executescript("DROP TABLE nights; PRAGMA user_version = 1;")
+    journal = open_journal(tmp_path)
+    assert journal.last_night("merle") is None
+    journal.close()
