@@ -91,9 +91,11 @@ def urls_of(
         if (url := _absolute(item, base))
     ]
     found = [url for url in main if not _SCRIPT.search(url)]
+    places = {url.rstrip("/") for url in found}
     for url in [url for url in main if _SCRIPT.search(url)] + more:
-        if not any(_covers(place, url) for place in found):
+        if places.isdisjoint(_places(url)):
             found.append(url)
+            places.add(url.rstrip("/"))
     return list(dict.fromkeys(found))
 
 
@@ -107,5 +109,7 @@ def _absolute(url: str | None, base: str | None) -> str | None:
     return f"{domain}/{path.rstrip('/')}" if _DOMAIN.fullmatch(domain) else None
 
 
-def _covers(place: str, url: str) -> bool:
-    return url == place or url.startswith(place.rstrip("/") + "/")
+def _places(url: str) -> list[str]:
+    """The URL and every place that it lies in."""
+    parts = url.rstrip("/").split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
