@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Protocol
 
 from coloc.config import Config
 from coloc.inventory.declared import with_declared
 from coloc.inventory.projects import colocation
-from coloc.inventory.yunohost import InventoryReader
+from coloc.inventory.yunohost import InventoryReader, read_inventory
 from coloc.model import Colocation, Inventory
-from coloc.times import now_utc
 
 logger = logging.getLogger(__name__)
+
+
+class ReadsInventory(Protocol):
+    """Whatever finds the apps of a server."""
+
+    def read(self, now: datetime, /) -> Inventory:
+        """The apps at `now`; the same object while nothing changed."""
 
 
 class ColocationReader:
     """Follows the apps; gives the same object while nothing changed, so that others may compare it with `is`."""
 
-    def __init__(self, config: Config) -> None:
-        self._config, self._reader = config, InventoryReader(config.root)
+    def __init__(self, config: Config, inventory: ReadsInventory | None = None) -> None:
+        self._config, self._reader = config, inventory or InventoryReader(config.root)
         self._inventory: Inventory | None = None
         self._current = Colocation(Inventory({}), tuple(config.projects), {})
+        self._is_failing = False
 
     def read(self, now: datetime) -> bool:
-        """Look again; True when the colocation changed."""
-        found = self._reader.read(now)
-        if found is self._inventory:
+        """Look again; True when the colocation changed. What fails leaves it as it was, and is logged once."""
+        try:
+            found = self._reader.read(now)
+            after = self._current if found is self._inventory else _colocation(self._config, found)
+        except Exception:  # a file that nobody thought of must not stop the measures, nor empty them
+            if not self._is_failing:
+                logger.exception("apps cannot be read")
+            self._is_failing = True
             return False
-        before, self._inventory = self._current, found
-        after = colocation(self._config, with_declared(found, self._config.apps, self._config.root))
-        if after == before:
+        self._is_failing = False
+        self._inventory = found
+        if after == self._current:
             return False
         self._current = after
         logger.info("apps", extra={"number": len(after.inventory.apps)})
@@ -42,7 +55,9 @@ class ColocationReader:
 
 
 def read_colocation(config: Config) -> Colocation:
-    """The colocation, read once."""
-    reader = ColocationReader(config)
-    reader.read(now_utc())
-    return reader.current()
+    """The colocation, read once. Here a failure is raised: a backup of no app would look like a good one."""
+    return _colocation(config, read_inventory(config.root))
+
+
+def _colocation(config: Config, inventory: Inventory) -> Colocation:
+    return colocation(config, with_declared(inventory, config.apps, config.root))

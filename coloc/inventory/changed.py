@@ -4,39 +4,55 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from coloc.inventory.owners import flatten
 from coloc.inventory.tree import Tree, Unreadable
 
-_MAX_BYTES = 8 * 1024 * 1024
-_MAX_PATHS = 50
+_MAX_BYTES = 2 * 1024 * 1024
+_MAX_KEYS = 500
+_MAX_FOLDERS = 300  # looked into for one key
+
+Seen = set[tuple[str, str]]
 
 
 def modified_files(tree: Tree, checksums: Mapping[str, str]) -> tuple[str, ...]:
     """The files whose md5 is no longer the noted one. A key whose file is gone says nothing."""
     changed: set[str] = set()
-    for flat, noted in checksums.items():
-        now = {path: _md5(tree, path) for path in _paths_of(tree, flat)}
+    for flat, noted in islice(checksums.items(), _MAX_KEYS):
+        now = {path: _md5(tree, path) for path in _descend(tree, "", flat, set())}
         if noted not in now.values():
             changed |= {path for path, md5 in now.items() if md5 is not None}
     return tuple(sorted(changed))
 
 
-def _paths_of(tree: Tree, flat: str) -> list[str]:
+def _descend(tree: Tree, folder: str, rest: str, seen: Seen) -> Iterator[str]:
     """The files that a key may mean: `_` stands for `/`, a space or itself, so the tree is asked at each step."""
-    if not flat.startswith("_"):
-        return []
-    return [path for path, _ in zip(_descend(tree, "", flat), range(_MAX_PATHS), strict=False)]
-
-
-def _descend(tree: Tree, folder: str, rest: str) -> Iterator[str]:
-    wanted = rest[1:]
-    for name in tree.names(folder or "/"):
-        spelt = flatten(name)
-        if spelt == wanted and tree.is_file(f"{folder}/{name}"):
+    wanted = rest.removeprefix("_")
+    # Symlinks in an app's folder can make ways without end to one place.
+    step = (tree.resolve(folder) or "", rest)
+    if wanted == rest or step in seen or len(seen) >= _MAX_FOLDERS:
+        return
+    seen.add(step)
+    names = _names_by_spelling(tree, folder)
+    ends = [end for end, char in enumerate(wanted) if char == "_"]
+    for name in names.get(wanted, ()):
+        if tree.is_file(f"{folder}/{name}"):
             yield f"{folder}/{name}"
-        elif wanted.startswith(spelt + "_") and tree.is_folder(f"{folder}/{name}"):
-            yield from _descend(tree, f"{folder}/{name}", wanted.removeprefix(spelt))
+    for end in ends:
+        for name in names.get(wanted[:end], ()):
+            if tree.is_folder(f"{folder}/{name}"):
+                yield from _descend(tree, f"{folder}/{name}", wanted[end:], seen)
+
+
+def _names_by_spelling(tree: Tree, folder: str) -> Mapping[str, list[str]]:
+    def group(path: str) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in tree.names(path):
+            found.setdefault(flatten(name), []).append(name)
+        return found
+
+    return tree.cached(folder or "/", group, key="spelling")
 
 
 def _md5(tree: Tree, path: str) -> str | None:

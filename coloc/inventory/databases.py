@@ -23,6 +23,8 @@ _KINDS = {
     "postgresql": DatabaseKind.POSTGRESQL,
     "postgres": DatabaseKind.POSTGRESQL,
 }
+# Names go to the servers' own programs: never one that they would take for an option or a path.
+_NAME = re.compile(r"\w[\w$.@+-]{0,63}")
 # Where the servers keep a folder per database: only MariaDB's bears its name.
 _MYSQL_DATA = "/var/lib/mysql"
 
@@ -35,6 +37,9 @@ def server_databases(tree: Tree, entry: Entry) -> tuple[Database, ...]:
     if name is None and (has_password or (own_kind in _KINDS and settings.has("db_pwd"))):
         name = re.sub(r"[-.]", "_", entry.id)  # the rule of YunoHost's own helpers
     if is_nothing(name) or name is None:
+        return ()
+    if not _NAME.fullmatch(name):
+        entry.problems.append("settings.yml: db_name is not the name of a database")
         return ()
     kind = _kind(tree, entry, own_kind, name)
     if kind is None:

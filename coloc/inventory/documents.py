@@ -14,6 +14,8 @@ from coloc.inventory.tree import Tree, Unreadable
 Document = dict[str, Any]
 _MAX_DEPTH = 50
 _MAX_ALIASES = 200
+_MAX_NUMBER = 1000
+_MAX_DOTS = 1000
 # What PyYAML's constructors let through for bad values (dates, numbers, tags), beside its own errors.
 _ERRORS = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 
@@ -37,8 +39,12 @@ def parse_yaml(data: bytes) -> Document:
 
 def parse_toml(data: bytes) -> Document:
     """A TOML document. Raises Damaged."""
+    text = _decode(data)
+    # tomllib takes a time that grows with the square of a dotted key's length.
+    if any(line.count(".") > _MAX_DOTS for line in text.split("\n")):
+        raise Damaged("is not valid TOML")
     try:
-        return tomllib.loads(_decode(data))
+        return tomllib.loads(text)
     except (ValueError, RecursionError, TypeError, LookupError, OverflowError):
         raise Damaged("is not valid TOML") from None
 
@@ -81,9 +87,15 @@ def _refuse_bombs(text: str) -> None:
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
-        is_merge = isinstance(event, yaml.ScalarEvent) and event.value == "<<" and not event.style
-        if depth > _MAX_DEPTH or aliases > _MAX_ALIASES or is_merge:
+        elif isinstance(event, yaml.ScalarEvent) and not event.style and _is_bomb(event.value):
+            raise ValueError("too dear")
+        if depth > _MAX_DEPTH or aliases > _MAX_ALIASES:
             raise ValueError("too deep")
+
+
+def _is_bomb(plain: str) -> bool:
+    """A merge key copies mappings; a very long number, mostly one in base 60 (1:2:3…), takes seconds to read."""
+    return plain == "<<" or (len(plain) > _MAX_NUMBER and not plain.strip("+-.:_0123456789"))
 
 
 def _mapping(value: object) -> Document:

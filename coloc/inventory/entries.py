@@ -73,6 +73,12 @@ def _read_entry(tree: Tree, app: str, base: str, instance: int) -> Entry:
     return entry
 
 
+def setting_keys(tree: Tree, app: str) -> frozenset[str]:
+    """The names, never the values, of what is in its settings.yml."""
+    document = read_document(tree, f"{APPS}/{app}/settings.yml", parse_yaml)
+    return frozenset() if isinstance(document, Unreadable) else frozenset(document)
+
+
 def _without_settings(tree: Tree, entry: Entry, reason: str) -> None:
     names = set(tree.names(f"{APPS}/{entry.id}"))
     is_gone = not names & {"settings.yml", "manifest.toml", "manifest.json"}

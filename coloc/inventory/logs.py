@@ -11,6 +11,8 @@ from coloc.inventory.tree import Tree
 # Everybody's logs: no app may claim them.
 _SHARED = {"/", "/var/log", "/var/log/nginx", "/var/log/mysql", "/var/log/postgresql", "/var/log/redis", "/tmp"}  # noqa: S108
 
+_MAX_PATHS = 100
+
 
 def log_dirs(tree: Tree, app: str, declared: Iterable[str]) -> tuple[str, ...]:
     """`declared`: the log paths that the app's services name, files or folders."""
@@ -32,5 +34,7 @@ def _folder_of(tree: Tree, path: str) -> str:
 
 def _rotated(text: str) -> list[str]:
     """The paths at the head of each block of a logrotate file."""
-    outside = re.sub(r"\{[^{}]*\}", "\n", re.sub(r"(?m)^\s*#.*$", "", text))
-    return [word.strip("\"'") for word in outside.split() if word.strip("\"'").startswith("/")]
+    # Not \s: that runs over line ends, and takes hours on a file of empty lines.
+    outside = re.sub(r"\{[^{}]*\}", "\n", re.sub(r"(?m)^[ \t]*#.*$", "", text))
+    words = [word.strip("\"'") for word in outside.split()]
+    return [word for word in words if word.startswith("/")][:_MAX_PATHS]

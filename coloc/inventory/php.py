@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from coloc.inventory.owners import Owners
+from coloc.inventory.settings import as_text
 from coloc.inventory.tree import Tree
 from coloc.model import PhpPool
 
@@ -33,12 +34,12 @@ def parse_pools(path: str, text: str) -> list[PhpPool]:
     pools: list[tuple[str, str | None]] = []
     for raw in text.splitlines():
         line = raw.split(";", 1)[0].strip()
-        if match := re.fullmatch(r"\[\s*([^\]]{1,100}?)\s*\]", line):
-            pools.append((match[1], None))
+        if line.startswith("[") and line.endswith("]"):
+            pools.append((line[1:-1].strip(), None))
         elif pools and (match := re.fullmatch(r"user\s*=\s*\"?([\w.$-]{1,100})\"?", line)):
             user = match[1].replace("$pool", pools[-1][0])
             pools[-1] = (pools[-1][0], user)
-    return [PhpPool(path, name, user) for name, user in pools if name != "global" and name.isprintable()]
+    return [PhpPool(path, name, user) for name, user in pools if name != "global" and as_text(name)]
 
 
 def version_of(pools: tuple[PhpPool, ...]) -> str | None:

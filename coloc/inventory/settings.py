@@ -95,7 +95,7 @@ class Settings:
                 if not legacy or name == key or not name:
                     continue
             number = as_number(self._document[key])
-            if number is not None and 0 < number < 65536:
+            if number is not None and 0 < number < 65536 and as_text(name):
                 ports.setdefault(name, number)
             elif self.has(key) and name == "main":
                 self._wrong(key, "a port")

@@ -15,6 +15,8 @@ _LOCAL = "/etc/yunohost/services.yml"
 _BASE = "/usr/share/yunohost/conf/yunohost/services.yml"
 _PATHS = re.compile(r"(?:^|[\s=\"'])[-@:+!]*(/[^\s\"';]+)")
 
+_MAX_PATHS = 50
+
 
 def units_by_app(tree: Tree, owners: Owners) -> dict[str, tuple[str, ...]]:
     """App → names of its services, without `.service`."""
@@ -44,7 +46,7 @@ def _owner(tree: Tree, owners: Owners, unit: str, files: list[str]) -> str | Non
             return app
     texts = [text for key in ("ExecStart", "WorkingDirectory") for text in lines.get(key, [])]
     paths = [path for text in texts for path in _PATHS.findall(text)]
-    return owners.by_folder(paths) or owners.by_name(unit.removesuffix("@"))
+    return owners.by_folder(paths[:_MAX_PATHS]) or owners.by_name(unit.removesuffix("@"))
 
 
 def unit_users(tree: Tree, unit: str) -> list[str]:

@@ -20,10 +20,19 @@ _SCRIPT = re.compile(r"\.(php\d?|cgi|pl|py|aspx?|html?)$")
 def read_domains(tree: Tree) -> tuple[str, ...]:
     """The domains that this server serves: those with an nginx file of their own, or a certificate."""
     names = [name.removesuffix(".conf") for name in tree.names(_NGINX) if name.endswith(".conf")]
-    served = {name for name in names if _DOMAIN.fullmatch(name) and tree.is_file(f"{_NGINX}/{name}.conf")}
+    served = {name for name in names if _DOMAIN.fullmatch(name) and _serves(tree, name)}
     # YunoHost's installation leaves a certificate for `yunohost.org` on every server.
     held = {name for name in tree.names(_CERTS) if _DOMAIN.fullmatch(name) and name != "yunohost.org"}
     return tuple(sorted(served | {name for name in held if tree.is_file(f"{_CERTS}/{name}/crt.pem")}))
+
+
+def _serves(tree: Tree, domain: str) -> bool:
+    """Admins put files such as `gzip.tuning.conf` there as well: a domain's own names it, or has a folder beside it."""
+    path = f"{_NGINX}/{domain}"
+    if not tree.is_file(f"{path}.conf") or tree.is_folder(f"{path}.d"):
+        return tree.is_file(f"{path}.conf")
+    words = tree.text(f"{path}.conf").lower().replace(";", " ").split()
+    return "server_name" in words and domain.lower() in words
 
 
 def main_domain(tree: Tree) -> str | None:
@@ -91,9 +100,11 @@ def urls_of(
         if (url := _absolute(item, base))
     ]
     found = [url for url in main if not _SCRIPT.search(url)]
+    places = {url.rstrip("/") for url in found}
     for url in [url for url in main if _SCRIPT.search(url)] + more:
-        if not any(_covers(place, url) for place in found):
+        if places.isdisjoint(_places(url)):
             found.append(url)
+            places.add(url.rstrip("/"))
     return list(dict.fromkeys(found))
 
 
@@ -107,5 +118,7 @@ def _absolute(url: str | None, base: str | None) -> str | None:
     return f"{domain}/{path.rstrip('/')}" if _DOMAIN.fullmatch(domain) else None
 
 
-def _covers(place: str, url: str) -> bool:
-    return url == place or url.startswith(place.rstrip("/") + "/")
+def _places(url: str) -> list[str]:
+    """The URL and every place that it lies in."""
+    parts = url.rstrip("/").split("/")
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]

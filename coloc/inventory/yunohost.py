@@ -2,6 +2,7 @@
 
 Rules of the memory: nothing changed → the same inventory again. YunoHost does not replace its files at once, it empties
 and rewrites them: an app whose files make no sense is shown as it last was, for at most a minute; then it is broken.
+So is one whose settings.yml ends too early: keys are written in order, so that the last ones are what is missing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from coloc.inventory.databases import sqlite_files
-from coloc.inventory.entries import APPS
+from coloc.inventory.entries import APPS, setting_keys
 from coloc.inventory.server import read_server
 from coloc.inventory.tree import Tree
 from coloc.model import App, AppState, Database, Inventory
@@ -30,6 +31,12 @@ def read_inventory(root: Path) -> Inventory:
     return InventoryReader(root).read()
 
 
+def ends_too_early(keys: frozenset[str], before: frozenset[str]) -> bool:
+    """True when the keys that are gone are the last ones of before: the file is still being written."""
+    gone = before - keys
+    return bool(gone) and min(gone) > max(keys, default="")
+
+
 class InventoryReader:
     """Reads the YunoHost server below `root`, again at each call."""
 
@@ -42,6 +49,7 @@ class InventoryReader:
         self._last: Inventory | None = None
         self._read_at = self._valid_until = 0.0
         self._good: dict[str, App] = {}
+        self._keys: dict[str, frozenset[str]] = {}  # of the settings of those
         self._bad_since: dict[str, float] = {}
         self._searched: dict[tuple[str, tuple[str, ...]], tuple[float, tuple[Database, ...]]] = {}
 
@@ -64,16 +72,20 @@ class InventoryReader:
 
     def _steady(self, now: float, app: App) -> App:
         """The app itself, or its last good shape while its files are being rewritten."""
-        if app.state not in _UNREAD:
-            self._good[app.id] = app
-            self._bad_since.pop(app.id, None)
-            return app
-        since = self._bad_since.setdefault(app.id, now)
+        keys = setting_keys(self._tree, app.id)
+        is_cut = ends_too_early(keys, self._keys.get(app.id, frozenset()))
+        since = self._bad_since.setdefault(app.id, now) if is_cut or app.state in _UNREAD else None
         last = self._good.get(app.id)
-        return last if last is not None and now - since < self._hold_seconds and now >= since else app
+        if since is not None and last is not None and 0 <= now - since < self._hold_seconds:
+            return last
+        if app.state not in _UNREAD:
+            self._good[app.id], self._keys[app.id] = app, keys
+            self._bad_since.pop(app.id, None)
+        return app
 
     def _forget(self, apps: set[str]) -> None:
         self._good = {app: good for app, good in self._good.items() if app in apps}
+        self._keys = {app: keys for app, keys in self._keys.items() if app in apps}
         self._bad_since = {app: since for app, since in self._bad_since.items() if app in apps}
         self._searched = {key: value for key, value in self._searched.items() if key[0] in apps}
 

@@ -64,3 +64,29 @@ def test_a_removed_app_goes_at_once(server: FakeServer) -> None:
     folder.rmdir()
 
     assert reader.read(after(1)).apps == {}
+
+
+def test_a_file_that_ends_too_early_keeps_the_last_good_app(server: FakeServer) -> None:
+    file = server.app("blog", label="Before", port=4000) / "settings.yml"
+    whole = file.read_text()
+    reader = InventoryReader(server.root)
+    good = reader.read(NOW).apps["blog"]
+
+    file.write_text(whole[: whole.index("path:") - 3])
+    assert reader.read(after(5)).apps["blog"] == good
+    file.write_text(whole)
+    assert reader.read(after(10)).apps["blog"] == good
+    file.write_text(whole[: whole.index("label:")])
+    assert reader.read(after(15)).apps["blog"] == good
+    assert reader.read(after(74)).apps["blog"] == good
+    assert reader.read(after(76)).apps["blog"].path is None
+
+
+def test_a_setting_that_was_taken_out_is_seen_at_once(server: FakeServer) -> None:
+    file = server.app("blog", label="Before") / "settings.yml"
+    reader = InventoryReader(server.root)
+    reader.read(NOW)
+
+    file.write_text(file.read_text().replace("label: Before\n", ""))
+
+    assert reader.read(after(1)).apps["blog"].label == "blog"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from coloc.inventory.yunohost import InventoryReader
 from coloc.model import App, AppState, Database, DatabaseKind
@@ -273,3 +274,27 @@ def test_the_host_is_never_read(server: FakeServer, tmp_path: Path) -> None:
     assert apps["evil"].state is AppState.BROKEN
     assert apps["good"].state is AppState.OK
     assert apps["good"].user is None
+
+
+def test_a_file_of_the_admin_makes_no_domain(server: FakeServer) -> None:
+    server.write("/etc/nginx/conf.d/gzip.tuning.conf", "gzip on;\n# server_names are elsewhere\n")
+    server.write("/etc/nginx/conf.d/bare.test.conf", "server {\n    server_name bare.test;\n}\n")
+    server.write("/etc/nginx/conf.d/empty.test.conf", "")
+    server.write("/etc/nginx/conf.d/empty.test.d/x.conf", "")
+
+    assert InventoryReader(server.root).read(NOW).domains == ("bare.test", "coloc.test", "empty.test")
+
+
+def test_names_that_a_program_could_misread_are_told_and_left_out(server: FakeServer) -> None:
+    names = ("--all-databases", "../mysql", "a b", "x" * 65, "a;b")
+    for number, name in enumerate(names):
+        server.app(f"app{number}", db_name=name, mysqlpwd="p")
+    more: dict[str, Any] = {"port_\x1b[31m": 8080, "port_ws": "8081"}
+    server.app("fine", db_name="wordpress__2", mysqlpwd="p", **more)
+
+    apps = read(server)
+
+    assert all(apps[f"app{number}"].databases == () for number in range(len(names)))
+    assert all(apps[f"app{number}"].problems for number in range(len(names)))
+    assert apps["fine"].databases == (Database(DatabaseKind.MYSQL, "wordpress__2"),)
+    assert apps["fine"].ports == {"ws": 8081}
