@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Protocol
 
@@ -47,7 +48,7 @@ from coloc.state import State
 logger = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
-_NOTHING_YET = Response(b"not ready yet\n", headers={"Retry-After": "1"})
+_NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
 _STUCK_SECONDS = 45.0  # below WatchdogSec: a part that did not move for so long is stuck
 
 

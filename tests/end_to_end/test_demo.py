@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,6 +48,14 @@ class Demo:
         values: dict[str, Any] = json.loads(self.get("/api/v1/status"))
         return values
 
+    def is_ready(self) -> bool:
+        try:
+            return bool(self.status())
+        except urllib.error.HTTPError as error:
+            error.close()
+            assert error.code == 503  # said before the first look is published
+            return False
+
     def wait(self, true: Callable[[], T], seconds: float) -> T:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -74,6 +83,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 def test_within_a_minute_every_app_is_backed_up_to_both_hosts_and_read_back(demo: Demo) -> None:
     demo.wait(demo.url, 30)
+    demo.wait(demo.is_ready, 30)
 
     def all_proven() -> bool:
         proven = {(item["app"], item["host"]) for item in demo.status()["backups"] if item["last_proven_at"]}
