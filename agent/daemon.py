@@ -23,6 +23,7 @@ from agent.due import last_start, nightly_is_due
 from agent.evaluator import Evaluator
 from agent.house import House, build_house
 from agent.notify import Notifier
+from agent.only_one import only_one
 from agent.runner import Runner
 from coloc import requests
 from coloc.config import Config, load_config
@@ -62,6 +63,10 @@ class Daemon:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ColocError when it cannot even begin."""
         config = load_config(self._config_path)
+        with only_one(config.paths.state):
+            self._serve(config)
+
+    def _serve(self, config: Config) -> None:
         state = open_state(config.paths.state / "state.db")
         try:
             house = build_house(config, state, self._clocks.now())

@@ -167,3 +167,13 @@ def test_a_taken_address_is_one_sentence_and_not_a_traceback(agent: Agent) -> No
     assert second.returncode == 1
     assert "cannot listen" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_a_second_daemon_on_the_same_state_is_refused(agent: Agent) -> None:
+    agent.wait(agent.status)
+    copy = agent.folder.parent / "second.yml"
+    copy.write_text(agent.config.read_text().replace("listen:", 'listen: "127.0.0.1:0" #'))
+    argv = [sys.executable, "-m", "agent", "--config", str(copy), "run"]
+    second = subprocess.run(argv, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, timeout=30)
+    assert second.returncode == 3
+    assert "another coloc-agent" in second.stderr
