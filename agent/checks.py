@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from coloc.errors import ColocError
 from coloc.model import AppState, Inventory
 from coloc.secrets import read_secret
 from coloc.times import for_people, now_utc
-
-_DAC_READ_SEARCH, _SYS_PTRACE = 1 << 2, 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +128,37 @@ def folder_points(config: Config, *, user_id: int) -> Iterator[Point]:
             yield Point(f"paths.{name}", True, f"{folder} can be written")
 
 
-def rights_point(user_id: int, process_status: str, mounts: str) -> Point:
-    """Whether this account sees everybody's processes and the settings of YunoHost; from texts of /proc/self."""
-    match = re.search(r"(?m)^CapEff:\s*([0-9a-fA-F]+)$", process_status)
-    rights = int(match[1], 16) if match else 0
-    hidden = re.search(r"(?m) /proc \S+.* - proc .*hidepid=(?:1|2|4|noaccess|invisible|ptraceable)", mounts)
+def rights_points(
+    config: Config, *, user_id: int, proc: Path = Path("/proc"), read: Callable[[Path], bytes] = Path.read_bytes
+) -> Iterator[Point]:
+    """Whether this account sees everybody's processes and the settings of YunoHost: tried, not guessed."""
     who = "root" if user_id == 0 else f"user {user_id}"
     hint = "run it as root, or by the unit, which has the two rights to read (AmbientCapabilities=)"
-    if hidden and not rights & _SYS_PTRACE:
-        return Point("rights", False, f"{who} sees only its own processes: /proc is mounted with hidepid", hint)
-    if not rights & _DAC_READ_SEARCH:
-        return Point("rights", False, f"{who} cannot read the settings of YunoHost's apps", hint)
-    return Point("rights", True, f"{who} sees every process and every app's settings")
+    hidden = not (proc / "1/stat").exists()  # with hidepid, the first process is nobody's but root's
+    seen = "sees only its own processes: /proc is mounted with hidepid" if hidden else "sees every process"
+    yield Point("rights", not hidden, f"{who} {seen}", hint)
+    closed = sorted(path.parent.name for path in _settings(config.root) if _is_refused(path, read))
+    if closed:
+        more = f" and {len(closed) - 3} more" if len(closed) > 3 else ""
+        told = f"{who} cannot read the settings of {', '.join(closed[:3])}{more}"
+        yield Point("rights", False, told, hint)
+
+
+def _is_refused(path: Path, read: Callable[[Path], bytes]) -> bool:
+    try:
+        read(path)
+    except PermissionError:
+        return True
+    except OSError:  # not there, say: the inventory tells what is wrong with such an app
+        return False
+    return False
+
+
+def _settings(root: Path) -> list[Path]:
+    try:
+        return [folder / "settings.yml" for folder in (root / "etc/yunohost/apps").iterdir()]
+    except OSError:
+        return []
 
 
 def listen_point(config: Config) -> Point:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,7 +47,7 @@ def _points(config: Config, *, offline: bool) -> Iterator[Point]:
     yield from _guarded("inventory", lambda: _apps(config))
     yield from checks.secret_points(config)
     yield from checks.folder_points(config, user_id=os.geteuid())
-    yield checks.rights_point(os.geteuid(), _text("/proc/self/status"), _text("/proc/self/mountinfo"))
+    yield from checks.rights_points(config, user_id=os.geteuid())
     yield checks.listen_point(config)
     if not offline:
         yield from _guarded("backup", lambda: _hosts(config))
@@ -104,10 +103,3 @@ def _hosts(config: Config) -> Iterator[Point]:
 
     for host in check_hosts(config, run=bounded):
         yield Point(f"backup.hosts.{host.host}", host.ok, host.sentence)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError:
-        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 FRENCH: Mapping[str, str] = {
@@ -78,9 +79,20 @@ def word(text: str, language: str) -> str:
 
 
 def language_of(accept_language: str, default: str) -> str:
-    """`fr` or `en` from a browser's Accept-Language header, by its order; else the colocation's own."""
+    """`fr` or `en`, whichever a browser's Accept-Language weighs more (RFC 9110 §12.5.4); else the colocation's own."""
+    weights: dict[str, float] = {}
     for part in accept_language.split(",")[:20]:
-        tag = part.split(";")[0].strip().lower()[:2]
-        if tag in {"fr", "en"}:
-            return tag
-    return default
+        tag, _, parameters = part.partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        if language in {"fr", "en"}:
+            weights[language] = max(weights.get(language, 0.0), _weight(parameters))
+    best = max(weights.values(), default=0.0)
+    return default if best <= 0 else next(language for language, weight in weights.items() if weight == best)
+
+
+def _weight(parameters: str) -> float:
+    """The `q` of one language: 1 when it is not said, 0 when it cannot be understood."""
+    match = re.fullmatch(r"\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*", parameters, re.IGNORECASE | re.ASCII)
+    if match:
+        return min(1.0, float(match[1]))
+    return 0.0 if parameters.strip() else 1.0

@@ -221,6 +221,12 @@ def test_english_is_the_key_and_an_unknown_word_is_itself() -> None:
         (",;,;q=", "fr"),
         ("x," * 10_000 + "en", "fr"),
         (" EN ", "en"),
+        ("fr;q=0.2, en;q=0.9", "en"),
+        ("en;q=0, fr", "fr"),
+        ("en;q=0", "fr"),
+        ("en;q=x", "fr"),
+        ("en-GB;q=0.5, en;q=0.9, fr;q=0.7", "en"),
+        ("eng", "fr"),
     ],
 )
 def test_the_language_of_the_reader(header: str, language: str) -> None:

@@ -15,7 +15,7 @@ from agent.checks import (
     folder_points,
     inventory_points,
     listen_point,
-    rights_point,
+    rights_points,
     secret_points,
 )
 from coloc.config import Config, parse_config
@@ -106,24 +106,27 @@ def test_folders_are_there_and_closed(tmp_path: Path) -> None:
     assert len(list(folder_points(config(text), user_id=1000))) == 3
 
 
-HIDEPID = "36 25 0:21 / /proc rw,relatime shared:5 - proc proc rw,hidepid=invisible\n"
-OPEN = "36 25 0:21 / /proc rw,relatime shared:5 - proc proc rw\n"
+def test_rights_are_tried_on_proc_and_on_each_settings_file(tmp_path: Path) -> None:
+    proc, apps = tmp_path / "proc", tmp_path / "etc/yunohost/apps"
+    rules = config(f"root: {tmp_path}")
+    assert "hidepid" in wrong(list(rights_points(rules, user_id=1000, proc=proc)))["rights"]
+    (proc / "1").mkdir(parents=True)
+    (proc / "1/stat").write_text("")
+    for app in ("blog", "nuage"):
+        (apps / app).mkdir(parents=True)
+        (apps / app / "settings.yml").write_text("id: x\n")
+    assert wrong(list(rights_points(rules, user_id=1000, proc=proc))) == {}
+    (apps / "blog/settings.yml").unlink()  # an app that is not whole is the inventory's to tell
+    assert (
+        wrong(list(rights_points(rules, user_id=1000, proc=proc, read=refused)))["rights"]
+        == "user 1000 cannot read the settings of nuage"
+    )
 
 
-@pytest.mark.parametrize(
-    ("user", "rights", "mounts", "ok"),
-    [
-        (0, "000001ffffffffff", HIDEPID, True),
-        (994, "0000000000080004", HIDEPID, True),
-        (994, "0000000000000004", HIDEPID, False),
-        (994, "0000000000000004", OPEN, True),
-        (1000, "0000000000000000", OPEN, False),
-        (1000, "", "", False),
-    ],
-)
-def test_rights_are_those_to_read(user: int, rights: str, mounts: str, ok: bool) -> None:
-    point = rights_point(user, f"Name:\tx\nCapEff:\t{rights}\n", mounts)
-    assert point.ok is ok
+def refused(path: Path) -> bytes:
+    """What a file of root answers to others."""
+    path.stat()
+    raise PermissionError(path)
 
 
 def test_the_address_is_free_ours_or_taken() -> None:
