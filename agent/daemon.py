@@ -1,7 +1,7 @@
 """The daemon: one loop that looks, decides, wakes the nightly run and feeds the watchdog. It alone writes state.db.
 
-Sampling, outbox and watchdog go by the monotonic clock. `schedule` gives the slower wake-ups and is armed again after
-the wall clock jumped, because it reckons in naive local time; what is due is decided by agent.due, from state and now.
+Sampling, outbox and watchdog go by the monotonic clock; agent.rhythm gives the slower wake-ups; what is due is decided
+by agent.due, from state and now.
 """
 
 from __future__ import annotations
@@ -9,41 +9,31 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import schedule
-
 from agent import backup_store
+from agent.announce import announced
 from agent.due import last_start, nightly_is_due
 from agent.evaluator import Evaluator
 from agent.house import House, build_house
 from agent.notify import Notifier
 from agent.only_one import only_one
+from agent.rhythm import Clocks, Rhythm
 from agent.runner import Runner
 from coloc import requests
 from coloc.config import Config, load_config
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
 from coloc.state import State, open_state
-from coloc.times import iso, now_utc, parse_iso
+from coloc.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
-_JUMP_SECONDS = 60
 _ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
-
-
-@dataclass(frozen=True, slots=True)
-class Clocks:
-    """The two clocks, so that a test can turn them."""
-
-    now: Callable[[], datetime] = now_utc
-    monotonic: Callable[[], float] = time.monotonic
 
 
 class Daemon:
@@ -57,8 +47,6 @@ class Daemon:
         self._stop, self._reload = threading.Event(), threading.Event()
         self._wake = threading.Event()
         self._config_error: str | None = None
-        self._scheduler = schedule.Scheduler()
-        self._offset = 0.0
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ColocError when it cannot even begin."""
@@ -78,7 +66,6 @@ class Daemon:
         signal.signal(signal.SIGHUP, self._on_reload)
         try:
             house.start()
-            self._arm(config, state)
             self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
             self._say(f"agent started: http://{config.listen}/ (stage {config.stage})")
             self._loop(config, state, house)
@@ -99,6 +86,7 @@ class Daemon:
 
     def _loop(self, config: Config, state: State, house: House) -> None:
         evaluator = Evaluator(state, backup_store.FactReader(state, Spool(config.paths.facts)), house.tell)
+        rhythm = Rhythm(self._clocks, partial(self._tidy, state))
         started_at = self._clocks.monotonic()
         next_tick = started_at
         while not self._stop.is_set():
@@ -109,20 +97,23 @@ class Daemon:
                     state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell
                 )
             quiet = self._clocks.monotonic() - started_at < house.config.startup_quiet
-            self._tick(house, state, evaluator, quiet=quiet)
+            self._tick(house, state, evaluator, rhythm, quiet=quiet)
             next_tick = max(next_tick + house.config.sampling.every, self._clocks.monotonic() + 0.1)
             self._wake.wait(next_tick - self._clocks.monotonic())
             self._wake.clear()
 
-    def _tick(self, house: House, state: State, evaluator: Evaluator, *, quiet: bool) -> None:
+    def _tick(self, house: House, state: State, evaluator: Evaluator, rhythm: Rhythm, *, quiet: bool) -> None:
         now = self._clocks.now()
-        self._notice_jump(house.config, state)
         try:
             observation = house.look(now)
             asked = list(requests.take(house.config.paths.requests))
-            evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
+            new = evaluator.evaluate(
+                house.config, observation, asked, now, quiet=quiet, config_error=self._config_error
+            )
+            for line in announced(new, house.config.coloc.language):
+                self._say(line)
             house.publish(observation, evaluator.standings(house.config, observation, now), now)
-            self._scheduler.run_pending()
+            rhythm.beat()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)
         except StateError as error:
@@ -163,21 +154,9 @@ class Daemon:
         remembered = state.get("backup_asked_at")
         return remembered is None or abs(now - parse_iso(remembered)) > _ASK_AGAIN
 
-    def _arm(self, config: Config, state: State) -> None:
-        self._offset = self._clocks.now().timestamp() - self._clocks.monotonic()
-        self._scheduler.clear()
-        self._scheduler.every().hour.do(self._tidy, state)
-        logger.info("armed", extra={"coloc": config.coloc.name})
-
     def _tidy(self, state: State) -> None:
         state.tidy(iso(self._clocks.now() - timedelta(days=_KEEP_DAYS)))
         state.keep_reserve()
-
-    def _notice_jump(self, config: Config, state: State) -> None:
-        offset = self._clocks.now().timestamp() - self._clocks.monotonic()
-        if abs(offset - self._offset) > _JUMP_SECONDS:
-            logger.warning("the clock jumped", extra={"seconds": round(offset - self._offset)})
-            self._arm(config, state)
 
     def _take_new_config(self, house: House, state: State) -> House:
         """A bad file changes nothing: it is logged, raises an incident, and the old house goes on."""
@@ -204,7 +183,6 @@ class Daemon:
             house.start()
             self._notifier.ready("the new configuration cannot be started; the old one goes on")
             return house
-        self._arm(config, state)
         self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
         logger.info("configuration read again")
         return new

@@ -68,6 +68,11 @@ class NightResult:
     dry_run: bool = False
 
     @property
+    def saved(self) -> int:
+        """How many (app, host) pairs were saved and read back."""
+        return sum(result.ok for result in self.results)
+
+    @property
     def failed(self) -> int:
         """How many (app, host) pairs were not saved, apps that could not even be planned counted once."""
         return len(self.plan.failed) + sum(not result.ok for result in self.results)

@@ -165,7 +165,8 @@ class _Night:
         night = NightResult(self.run_id, self.plan, results, tuple(host for host, _ in outcomes))
         stopped = self.stop.is_set()
         if self.whole:
-            self.recorder.fact("run_finished", ok=night.ok and not stopped, failed=night.failed, stopped=stopped)
+            good = night.ok and not stopped
+            self.recorder.fact("run_finished", ok=good, saved=night.saved, failed=night.failed, stopped=stopped)
         _clear(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
 

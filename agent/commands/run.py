@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(context: Context) -> None:
     """Run the daemon until it is told to stop."""
-    from agent.daemon import Clocks, Daemon  # noqa: PLC0415 - heavy, and only this command needs it
+    from agent.daemon import Daemon  # noqa: PLC0415 - heavy, and only this command needs it
     from agent.logs import log_to  # noqa: PLC0415
     from agent.notify import Notifier  # noqa: PLC0415
+    from agent.rhythm import Clocks  # noqa: PLC0415
     from agent.runner import ChildRunner, Runner, SystemdRunner  # noqa: PLC0415
 
     config = context.config()

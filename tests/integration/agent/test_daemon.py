@@ -62,7 +62,7 @@ class Agent:
         except (OSError, ValueError):
             return {}
 
-    def wait(self, true: Callable[[], T], seconds: float = 30) -> T:
+    def wait(self, true: Callable[[], T], seconds: float = 90) -> T:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if found := true():
@@ -110,7 +110,7 @@ def test_it_says_ready_feeds_the_watchdog_and_ends_within_seconds(agent: Agent) 
     began = time.monotonic()
     agent.process.send_signal(signal.SIGTERM)
     assert agent.process.wait(timeout=20) == 0
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
     assert agent.hears("STOPPING=1")
 
 
