@@ -68,9 +68,9 @@ def groups(inventory: Inventory, apps: Iterable[App]) -> Mapping[str, list[App]]
 
 
 def kind_of(apps: Iterable[App]) -> str:
-    """`cms` when every app with an address is one, `cloud` when none is, else `mixed`."""
-    kinds = {app.base_id in _CMS for app in apps if app.domain}
-    return {frozenset({True}): "cms", frozenset({False}): "cloud"}.get(frozenset(kinds), "mixed")
+    """`cms` when most apps with an address are one, else `cloud`: the kind says what a server is meant for."""
+    are_cms = [app.base_id in _CMS for app in apps if app.domain]
+    return "cms" if 2 * sum(are_cms) > len(are_cms) else "cloud"
 
 
 def _numbered(name: str) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _head(server: Server, apps: list[App]) -> str:
 
 coloc:
   name: {scalar(name_of(server.name))}  # court, sur chaque mesure et message / short, on every metric and message
-  kind: {kind_of(apps)}  # cms | cloud | mixed
+  kind: {kind_of(apps)}  # cms | cloud
   language: fr  # fr | en
   timezone: {scalar(server.timezone)}
 

@@ -368,7 +368,7 @@ class Coloc(Described):
     """The colocation itself."""
 
     name: Name
-    kind: Literal["cms", "cloud", "mixed"] = "mixed"
+    kind: Literal["cms", "cloud"] = "cloud"
     language: Literal["fr", "en"] = "fr"
     timezone: Zone = "Europe/Paris"
 
@@ -581,7 +581,29 @@ def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
                 seen.add(key.value)
 
 
+# What to write, by the pattern that was missed; a test holds that every pattern has its words.
+EXAMPLES = {
+    r"^[a-z0-9][a-z0-9_-]{0,39}$": "a short name of small letters, digits, - and _, such as velo-club",
+    r"^@[^:\s]+:\S+$": "a Matrix id such as '@lea:example.org'",
+    r"^[!#]\S+$": "a room such as '#coloc:example.org' or '!id:example.org'",
+    r"^ssh://[^\s-][^\s]*$": "a place such as ssh://coloc@friend.example.org/./backup",
+    r"^[A-Za-z0-9_./-]+$": "a program such as borg-1.4 or /usr/bin/borg",
+    r"^https?://\S+$": "an address such as https://forum.example.org",
+    r"^/": "an absolute path such as /var/www/site",
+}
+_BOUNDS = {
+    "greater_than": "above",
+    "greater_than_equal": "of at least",
+    "less_than": "below",
+    "less_than_equal": "of at most",
+}
 _WORDS = {
+    "float_type": "write a number",
+    "float_parsing": "write a number",
+    "int_parsing": "write a whole number",
+    "int_from_float": "write a whole number",
+    "finite_number": "write a number that has an end",
+    "string_too_short": "is empty; write a text",
     "missing": "is missing; add it",
     "extra_forbidden": "is not a key that I know",
     "int_type": "write a whole number",
@@ -601,8 +623,11 @@ def _mistake(item: Any, node: yaml.Node) -> str:
         words = f"is not a key that I know{_nearest(_short(place[-1]), _keys_at(place[:-1]))}"
     elif kind == "literal_error":
         words = f"is {_shown(item['input'])}; write one of {item['ctx']['expected']}"
+    elif kind in _BOUNDS:
+        (bound,) = item["ctx"].values()
+        words = f"is {_shown(item['input'])}; write a number {_BOUNDS[kind]} {bound:g}"
     elif kind == "string_pattern_mismatch":
-        words = f"is {_shown(item['input'])}; it must look like {item['ctx']['pattern']}"
+        words = f"is {_shown(item['input'])}; write {EXAMPLES.get(item['ctx']['pattern'], 'something else')}"
     elif kind == "value_error":
         words = message.removeprefix("Value error, ")
     return _at(node, place, words or message.lower())

@@ -32,7 +32,7 @@ APPS = (
 
 COLOC_YML = """\
 # The demo colocation, written by `make run`. A real file looks the same; see docs/reference/configuration.md
-coloc: {{name: demo, kind: mixed, language: {language}, timezone: Europe/Paris}}
+coloc: {{name: demo, kind: cloud, language: {language}, timezone: Europe/Paris}}
 stage: alert
 listen: "{listen}"
 root: "{folder}/root"

@@ -20,6 +20,8 @@ from coloc.command import Child, start
 from coloc.errors import ColocError
 
 _FALLS = "mattermost"
+_AGENT = "coloc-agent"
+_AGENT_ENDS_SECONDS = 30
 
 
 def show(folder: Path, *, port: int, language: str, full: bool) -> None:
@@ -35,6 +37,7 @@ def show(folder: Path, *, port: int, language: str, full: bool) -> None:
         env = {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
         argv = [sys.executable, "-m", "agent", "--config", str(folder / "coloc.yml"), "run"]
         agent = start(argv, log=None, env=env)
+        units.note(_AGENT, agent.pid)
         after.callback(lambda: _end(agent))
         _where_to_look(folder, listen)
         threading.Thread(target=_play, args=(units, stop, listen), daemon=True).start()
@@ -90,10 +93,11 @@ def _where_to_look(folder: Path, listen: str) -> None:
 
 def _end(agent: Child) -> None:
     os.kill(agent.pid, signal.SIGTERM) if agent.poll() is None else None
-    agent.stop(grace_seconds=30)
+    agent.stop(grace_seconds=_AGENT_ENDS_SECONDS)
 
 
 def _stop_all(units: DemoUnits) -> None:
+    units.stop(_AGENT, patience_seconds=_AGENT_ENDS_SECONDS)
     for unit in units.names():
         units.stop(unit)
 

@@ -66,15 +66,19 @@ class DemoUnits:
         values = dict(line.split("=", 1) for line in self.unit_file(unit).read_text().splitlines() if "=" in line)
         uid = _uid_of(self._folder / "root/etc/passwd", values.get("User", "")) if os.geteuid() == 0 else None
         child = start(shlex.split(values["ExecStart"]), log=self._folder / "log" / f"{unit}.log", user=uid)
-        self._pid_file(unit).write_text(f"{child.pid} {_birth(child.pid)}")
+        self.note(unit, child.pid)
 
-    def stop(self, unit: str) -> None:
+    def note(self, unit: str, pid: int) -> None:
+        """Remember the process of a unit, so that a later demo can end it when this one is killed."""
+        self._pid_file(unit).write_text(f"{pid} {_birth(pid)}")
+
+    def stop(self, unit: str, *, patience_seconds: float = 2.0) -> None:
         """End a unit's whole group, gently first."""
         group = self.pid(unit)
         for number in (signal.SIGTERM, signal.SIGKILL) if group else ():
             with suppress(ProcessLookupError):
                 os.killpg(group, number)
-            deadline = time.monotonic() + 2
+            deadline = time.monotonic() + patience_seconds
             while _lives(group) and time.monotonic() < deadline:
                 time.sleep(0.02)
         self._pid_file(unit).unlink(missing_ok=True)

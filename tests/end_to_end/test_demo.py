@@ -124,6 +124,25 @@ def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
     assert not list((demo.folder / "run").glob("*.pid"))
 
 
+def test_a_demo_that_was_killed_leaves_nothing_to_the_next_one(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    tmp_path.chmod(0o755)
+    first = second = Demo(folder)
+    try:
+        first.wait(first.url, 60)
+        first.process.kill()
+        first.process.wait()
+        left = int((folder / "run/coloc-agent.pid").read_text().split()[0])
+        second = Demo(folder)
+        second.wait(second.url, 90)
+        stat = _read(Path(f"/proc/{left}/stat")).rpartition(b") ")[2]
+        assert stat[:1] in {b"", b"Z"}  # gone, or waiting for a first process that buries nobody
+    finally:
+        for demo in (first, second):
+            demo.process.send_signal(signal.SIGINT)
+            demo.process.wait(timeout=60)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

@@ -124,7 +124,7 @@ class MeasuredHouse:
             QuotaFact("velo", "disk", 8e9, 1e10, 5e9),
             QuotaFact("velo", "processes", 80, 100, None),
         ]
-        self.sampler.put("names", name_families(APPS, coloc="demo", kind="mixed", version="0.1.0"))
+        self.sampler.put("names", name_families(APPS, coloc="demo", kind="cloud", version="0.1.0"))
         self.sampler.put("backups", backup_families(backups))
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))

@@ -33,7 +33,7 @@ def status(name: str = "blog", apps: int = 1) -> Status:
     ids = [f"{name}{number}" if apps > 1 else name for number in range(apps)]
     return Status(
         coloc=name,
-        kind="mixed",
+        kind="cloud",
         stage="alert",
         version="0.1.0",
         timezone="Europe/Paris",

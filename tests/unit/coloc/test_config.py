@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.rules import RULES
-from coloc.config import RULE_NAMES, Config, load_config, parse_bytes, parse_config, parse_seconds
+from coloc.config import EXAMPLES, RULE_NAMES, Config, load_config, parse_bytes, parse_config, parse_seconds
 from coloc.errors import ConfigError
 
 SMALLEST = "coloc: {name: test}\n"
@@ -73,7 +74,8 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
         "projects:\n  chorale:\n    adminsys: [lea]\n    quotas:\n      disk: ten\n"
         "backup:\n  at: 25:00\n  hosts:\n    merle: {}\n"
     ) == [
-        "coloc.yml, line 2: coloc.name: is 'Test'; it must look like ^[a-z0-9][a-z0-9_-]{0,39}$",
+        "coloc.yml, line 2: coloc.name: is 'Test'; "
+        "write a short name of small letters, digits, - and _, such as velo-club",
         "coloc.yml, line 3: coloc.langage: is not a key that I know; did you mean 'language'?",
         "coloc.yml, line 4: stage: is 'backups'; write one of 'observe', 'backup', 'alert' or 'enforce'",
         "coloc.yml, line 5: listen: write an address such as 127.0.0.1:9942 or [::1]:9942",
@@ -491,3 +493,30 @@ def test_whatever_the_data_only_a_config_error_comes_out(data: Any) -> None:
 def test_whatever_the_bytes_only_a_config_error_comes_out(raw: bytes) -> None:
     with pytest.raises(ConfigError):
         parse_config(raw, "coloc.yml")
+
+
+def test_every_pattern_of_the_file_has_words_for_people() -> None:
+    def patterns(schema: object) -> set[str]:
+        if isinstance(schema, dict):
+            own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+            return own.union(*map(patterns, schema.values()))
+        return set().union(*map(patterns, schema)) if isinstance(schema, list) else set()
+
+    found = patterns(Config.model_json_schema())
+    assert found - set(EXAMPLES) == set()
+    assert len(found) > 4
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("listen: {port: 70000}", "listen.port: is 70000; write a number of at most 65535"),
+        ("backup: {keep: {daily: -1}}", "backup.keep.daily: is -1; write a number of at least 0"),
+        ("projects: {velo: {room: velo}}", "projects.velo.room: is 'velo'; write a room such as"),
+        ("rules: {disk_nearly_full: {above: 2}}", "write a number of at most 1"),
+        ("backup: {keep: {daily: 1.5}}", "write a whole number"),
+    ],
+)
+def test_a_value_out_of_its_bounds_is_told_with_what_to_write(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        parse_config(f"coloc: {{name: t}}\n{text}\n".encode(), "coloc.yml")

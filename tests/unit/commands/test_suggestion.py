@@ -78,7 +78,8 @@ def test_a_subdomain_joins_its_parent_but_not_the_main_domain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("apps", "kind"), [((BLOG,), "cms"), ((CLOUD,), "cloud"), ((BLOG, CLOUD), "mixed"), ((BOT,), "mixed")]
+    ("apps", "kind"),
+    [((BLOG,), "cms"), ((CLOUD,), "cloud"), ((BLOG, CLOUD), "cloud"), ((BLOG, BLOG, CLOUD), "cms"), ((BOT,), "cloud")],
 )
 def test_the_kind_follows_from_the_apps(apps: tuple[App, ...], kind: str) -> None:
     assert kind_of(apps) == kind
