@@ -171,6 +171,9 @@ def listen_point(config: Config) -> Point:
     except ColocError as error:
         return failed("listen", error)
     else:
+        if status.coloc != config.coloc.name:
+            told = f"http://{listen}/: the agent of another colocation answers, {status.coloc!r}"
+            return Point("listen", False, told, "choose another port in listen:, or stop that agent")
         return Point("listen", True, f"http://{listen}/: the agent answers, stage {status.stage}")
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:

@@ -6,7 +6,7 @@ import http.client
 from contextlib import closing
 
 from agent.status import Status
-from coloc.config import Listen
+from coloc.config import Config, Listen
 from coloc.errors import ColocError
 
 _MAX_BYTES = 8 * 1024 * 1024
@@ -42,6 +42,17 @@ def ask_status(listen: Listen, *, timeout: float = 3) -> Status:
             hint="does another program listen there? change `listen:` in coloc.yml",
         )
     return parse_status(body, str(address))
+
+
+def ask_own_status(config: Config) -> Status:
+    """The same from this colocation's own daemon. Raises ColocError also when another colocation's agent answers."""
+    status = ask_status(config.listen)
+    if status.coloc != config.coloc.name:
+        raise ColocError(
+            f"the agent of another colocation answers at http://{config.listen}/: {status.coloc!r}",
+            hint="is --config the right file? else choose another port in listen:, or stop that agent",
+        )
+    return status
 
 
 def parse_status(body: bytes, address: str) -> Status:

@@ -28,7 +28,7 @@ _SAID = {
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Open incidents; `ack` takes one on, `silence` keeps one quiet."""
-    from agent.client import ask_status  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import ask_own_status  # noqa: PLC0415 - `--help` must be quick
     from agent.glance import Glance  # noqa: PLC0415
     from agent.status import to_json  # noqa: PLC0415
     from agent.terminal import say  # noqa: PLC0415
@@ -36,7 +36,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     config = ctx.obj.config()
-    status = ask_status(config.listen)
+    status = ask_own_status(config)
     incidents = to_json(status)["incidents"]
     say([json.dumps(incidents, indent=2)] if as_json else Glance(status, config.coloc.language).incidents())
 
@@ -86,10 +86,10 @@ def _name(by: str) -> str:
 
 def _check(config: Config, incident: int) -> bool:
     """True when the daemon answers; raises ColocError when it knows no such open incident."""
-    from agent.client import AgentSilent, ask_status  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import AgentSilent, ask_own_status  # noqa: PLC0415 - `--help` must be quick
 
     try:
-        known = [item.id for item in ask_status(config.listen).open_incidents]
+        known = [item.id for item in ask_own_status(config).open_incidents]
     except AgentSilent:
         return False
     if incident not in known:

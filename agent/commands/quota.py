@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(context: Context, as_json: bool) -> None:
     """Use, limits, step of the ladder, and what would be done. A simulation: nothing is done."""
-    from agent.client import ask_status  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import ask_own_status  # noqa: PLC0415 - `--help` must be quick
     from agent.glance import Glance  # noqa: PLC0415
     from agent.status import to_json  # noqa: PLC0415
     from agent.terminal import say  # noqa: PLC0415
 
     config = context.config()
-    status = ask_status(config.listen)
+    status = ask_own_status(config)
     quotas = {project["name"]: project["quotas"] for project in to_json(status)["projects"]}
     say([json.dumps(quotas, indent=2)] if as_json else Glance(status, config.coloc.language).quotas())

@@ -76,6 +76,15 @@ def test_status_as_json_is_the_status(tmp_path: Path, port: int) -> None:
     assert json.loads(Shell(tmp_path, port).do("status", "--json").output) == to_json(sample_status())
 
 
+@pytest.mark.parametrize("command", ["status", "alerts", "quota"])
+def test_the_agent_of_another_colocation_is_not_taken_for_ours(tmp_path: Path, port: int, command: str) -> None:
+    shell = Shell(tmp_path, port)
+    shell.config.write_text(shell.config.read_text().replace("hautepierre", "alsace"))
+    result = shell.do(command)
+    assert "another colocation" in str(result.exception)
+    assert "blog" not in result.output
+
+
 def test_a_status_survives_the_way_over_http(port: int) -> None:
     assert ask_status(Listen(port=port)) == sample_status()
 

@@ -18,7 +18,7 @@ from agent.checks import (
     rights_points,
     secret_points,
 )
-from coloc.config import Config, parse_config
+from coloc.config import Coloc, Config, parse_config
 from coloc.model import App, AppState, Inventory
 from tests.fakes.daemon_page import free_port, serving
 
@@ -135,6 +135,9 @@ def test_the_address_is_free_ours_or_taken() -> None:
     with serving() as port:
         ours = listen_point(config(f"listen: '127.0.0.1:{port}'"))
     assert (ours.ok, "the agent answers" in ours.sentence) == (True, True)
+    with serving() as port:
+        theirs = listen_point(config(f"listen: '127.0.0.1:{port}'").model_copy(update={"coloc": Coloc(name="alsace")}))
+    assert (theirs.ok, "another colocation" in theirs.sentence) == (False, True)
     with serving(b"<html>") as port:
         assert not listen_point(config(f"listen: '127.0.0.1:{port}'")).ok
     assert not listen_point(config("listen: '192.0.2.1:9942'")).ok
