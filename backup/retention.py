@@ -8,7 +8,8 @@ Rules, first match decides, per app; days are those of the colocation's zone.
 5. A set younger than that stays and takes nobody's place: it may be at work, or tell what goes wrong.
 6. An older set without its archive of files is unfinished and goes.
 7. The newest `last` sets stay, and the newest of each of the `daily` last days that have one, and so for weeks (ISO),
-   months and years. Where a day has a proven set, the newest proven one is the day's.
+   months and years. Where a day has a proven set, the newest proven one is the day's. The proven ones are counted once
+   more by themselves: sets that were never proven push none of them out.
 8. The rest goes. Archives of one run stay or go together.
 """
 
@@ -67,7 +68,8 @@ def _plan_app(ordered: Sequence[ArchiveSet], keep: Keep, zone: ZoneInfo, is_here
     if not proven:
         return [Verdict(each, True, "no set of this app is proven yet") for each in ordered]
     newest = (proven[0].at, proven[0].run)
-    reasons = _slots([each for each in present if each.complete and (each.at, each.run) <= newest], keep, zone)
+    complete = [each for each in present if each.complete and (each.at, each.run) <= newest]
+    reasons = _slots([each for each in complete if each.proven], keep, zone) | _slots(complete, keep, zone)
     return [Verdict(each, *_judge(each, proven[0], reasons.get(each.run, ""), now)) for each in ordered]
 
 
