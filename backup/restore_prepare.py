@@ -38,6 +38,7 @@ from coloc.config import Config
 from coloc.errors import ColocError
 from coloc.model import App, DatabaseKind
 from coloc.services import full_name
+from coloc.times import now_utc
 
 _DATA_FOLDERS = {DatabaseKind.MYSQL: "/var/lib/mysql", DatabaseKind.POSTGRESQL: "/var/lib/postgresql"}
 
@@ -77,7 +78,7 @@ def prepare(
     candidates, problems = find_candidates(config, wish.app, journal, hosts=hosts, run=run)
     if not candidates and app is None:
         raise ColocError(f"there is no app {wish.app!r}, here or in an archive", hint="see `coloc-agent apps`")
-    chosen = choose(candidates, wish.app, archive=archive, at=at)
+    chosen = choose(candidates, wish.app, archive=archive, at=at, now=now_utc())
     repository = open_repository(config, chosen.host, run=run)
     files_archive = files_archive_of(chosen)
     manifest = safe_manifest(read_manifest(repository, files_archive), chosen, config.coloc.name)

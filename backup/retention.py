@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from coloc.config import Keep
 
-_FUTURE = timedelta(hours=26)
+FUTURE = timedelta(hours=26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def plan_retention(
 
 
 def _plan_app(ordered: Sequence[ArchiveSet], keep: Keep, zone: ZoneInfo, is_here: bool, now: datetime) -> list[Verdict]:
-    present = [each for each in ordered if each.at <= now + _FUTURE]
+    present = [each for each in ordered if each.at <= now + FUTURE]
     proven = [each for each in present if each.proven]
     if not is_here:
         return [Verdict(each, True, "the app is gone: nothing of it is removed") for each in ordered]
@@ -74,7 +74,7 @@ def _plan_app(ordered: Sequence[ArchiveSet], keep: Keep, zone: ZoneInfo, is_here
 
 
 def _judge(each: ArchiveSet, newest: ArchiveSet, slots: str, now: datetime) -> tuple[bool, str]:
-    if each.at > now + _FUTURE:
+    if each.at > now + FUTURE:
         return True, "from the future: was a clock wrong?"
     if each.run == newest.run:
         return True, f"the newest proven{', ' + slots if slots else ''}"
