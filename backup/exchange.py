@@ -27,6 +27,11 @@ class Exchange:
     def _aside(self) -> Path:
         return self.new.with_name(f"{self.new.name}.coloc-aside")
 
+    @property
+    def has_replaced(self) -> bool:
+        """True while what the target was lies beside it."""
+        return os.path.lexists(self.new) or os.path.lexists(self._aside)
+
     def do(self) -> None:
         """Change places (or move in, when nothing is there). Raises OSError."""
         self.target.parent.mkdir(parents=True, exist_ok=True)

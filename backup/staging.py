@@ -47,7 +47,14 @@ class Staging:
         if identity is None:
             raise ColocError(f"{new} vanished while it was restored", hint="who else works there? try again")
         exchange = Exchange(new, target, identity)
-        self._journal.step("exchange", new=str(new), target=str(target), identity=list(identity), sqlite=sqlite)
+        self._journal.step(
+            "exchange",
+            new=str(new),
+            target=str(target),
+            identity=list(identity),
+            sqlite=sqlite,
+            existed=os.path.lexists(target),
+        )
         exchange.do()
         self._exchanged.append(exchange)
 
