@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backup import swap_mysql, swap_postgresql
-from backup.exchange import Exchange, identity_of
+from backup.exchange import Exchange, held, identity_of, rename
 from backup.restore_journal import RestoreJournal
 from backup.restore_kept import require_kept
 from coloc import services
@@ -59,7 +61,7 @@ def exchange_of(step: Mapping[str, Any]) -> Exchange:
 def move(source: Path, target: Path) -> None:
     """Rename when there is something to rename, and never over something."""
     if source.exists() and not target.exists():
-        source.rename(target)
+        rename(source, target)
 
 
 def _stage(step: Mapping[str, Any], _: Hands) -> None:
@@ -97,8 +99,10 @@ def _exchange(step: Mapping[str, Any], _: Hands) -> None:
             f"{exchange.new}, which was replaced, is gone", hint=f"{exchange.target} stays as it was restored"
         )
     if step["sqlite"] and identity_of(exchange.target) == exchange.identity:
-        for suffix in sqlite.BESIDE:  # they belong to what was restored, and would damage what comes back
-            exchange.target.with_name(exchange.target.name + suffix).unlink(missing_ok=True)
+        with held(exchange.target.parent) as folder:
+            for suffix in sqlite.BESIDE:  # they belong to what was restored, and would damage what comes back
+                with suppress(FileNotFoundError):
+                    os.unlink(exchange.target.name + suffix, dir_fd=folder)
     exchange.undo()
     if identity_of(exchange.new) not in {None, exchange.identity}:
         # Somebody put something else in its place since: what was kept is not thrown away for that.

@@ -126,6 +126,7 @@ def _item(path: str, mode: str = "-rw-r--r--", link: str = "") -> Item:
         [_item("a/null", "crw-rw-rw-")],
         [_item("a/x/passwd"), _item("a/x", "lrwxrwxrwx", "/etc")],
         [_item("a/h", "hrw-r--r--", "../../etc/shadow")],
+        [_item("a/x", "lrwxrwxrwx", "/etc"), _item("a/h", "hrw-r--r--", "a/x/shadow")],
     ],
 )
 def test_an_archive_that_could_lead_elsewhere_is_refused(items: list[Item]) -> None:
