@@ -136,7 +136,7 @@ class Daemon:
     def _back_up_when_due(self, config: Config, state: State, now: datetime) -> None:
         if not config.reaches("backup"):
             return
-        started = backup_store.host_starts(state.connection)
+        started = backup_store.host_starts(state.connection, now)
         due = [
             name
             for name, host in config.backup.hosts.items()

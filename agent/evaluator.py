@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent import backup_store, incident_store, quota_store
-from agent.incidents import Change, Incident, Phase, Step, evaluate, forgotten
+from agent.incidents import MAX_SILENCE, Change, Incident, Phase, Step, evaluate, forgotten
 from agent.observation import Observation
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
@@ -23,7 +23,7 @@ from coloc.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
 Tell = Callable[[sqlite3.Connection, Incident, Change, datetime], Incident]
-_MAX_SILENCE = timedelta(days=30)
+_CLOCK_ERROR = timedelta(hours=1)
 
 
 class Evaluator:
@@ -43,7 +43,7 @@ class Evaluator:
         config_error: str | None = None,
     ) -> list[Fact]:
         """Take what is new, decide, write everything down at once. Returns the facts taken. Raises StateError."""
-        taken = self._facts.take()
+        taken = self._facts.take(now)
         connection = self._state.connection
         quotas, moved = self._quotas(config, observation, now)
         is_open = incident_store.open_incidents(connection)
@@ -55,7 +55,7 @@ class Evaluator:
             observation.collectors,
             observation.usage.filesystems,
             tuple(backup_store.standings(connection)),
-            backup_store.host_troubles(connection),
+            backup_store.host_troubles(connection, now),
             self._first_seen(observation, now),
             quotas,
             config_error,
@@ -108,8 +108,10 @@ class Evaluator:
     def _first_seen(self, observation: Observation, now: datetime) -> dict[str, datetime]:
         known = json.loads(self._state.get("first_seen") or "{}")
         apps = observation.colocation.inventory.apps
-        if apps and set(known) != set(apps):
-            known = {app: known.get(app, iso(now)) for app in apps}
+        # Seen in the future (the clock was ahead): seen now, else no backup would be late until then.
+        ahead = any(parse_iso(moment) > now + _CLOCK_ERROR for moment in known.values())
+        if ahead or (apps and set(known) != set(apps)):
+            known = {app: min(known.get(app, iso(now)), iso(now)) for app in apps or known}
             with self._state.transaction():
                 self._state.put("first_seen", json.dumps(known))
         return {app: parse_iso(moment) for app, moment in known.items()}
@@ -132,5 +134,5 @@ class Evaluator:
 def _silence(seconds: str | int | float | None) -> timedelta:
     """How long somebody asked for quiet: an hour when it was not said, thirty days at most."""
     if isinstance(seconds, int | float) and math.isfinite(seconds):
-        return timedelta(seconds=min(max(0.0, float(seconds)), _MAX_SILENCE.total_seconds()))
+        return timedelta(seconds=min(max(0.0, float(seconds)), MAX_SILENCE.total_seconds()))
     return timedelta(hours=1)

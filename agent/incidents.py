@@ -38,6 +38,8 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+MAX_SILENCE = timedelta(days=30)
+_CLOCK_ERROR = timedelta(hours=1)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
 
 
@@ -79,8 +81,8 @@ class Incident:
     id: int = 0
 
     def silenced(self, now: datetime) -> bool:
-        """True while somebody asked for quiet."""
-        return self.silenced_until is not None and now < self.silenced_until
+        """True while somebody asked for quiet: longer than it can be asked for, the clock was ahead then."""
+        return self.silenced_until is not None and now < self.silenced_until <= now + MAX_SILENCE + _CLOCK_ERROR
 
 
 class Change(StrEnum):

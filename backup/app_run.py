@@ -19,6 +19,7 @@ from backup.manifest import MANIFEST, Manifest, SavedDatabase
 from backup.names import archive_name
 from backup.plan import AppPlan, SourceDatabase
 from backup.readback import Sent, read_back
+from backup.shrinking import Contents, has_files, refuse_shrunk
 from coloc.databases.servers import Servers
 from coloc.errors import ColocError, StateError
 
@@ -33,11 +34,12 @@ class AppSet:
     files_archive: str
     original_bytes: int
     stored_bytes: int
+    contents: Contents
 
 
 @dataclass(frozen=True, slots=True)
 class AppRun:
-    """One app, one host, one run. `remaining`: seconds that the run may still take."""
+    """One app, one host, one run. remaining: seconds that the run may still take; before: what the last one held."""
 
     coloc: str
     run: str
@@ -50,6 +52,7 @@ class AppRun:
     on_step: OnStep
     dump_command: Callable[[Path], list[str]] = dump_argv
     servers: Servers = field(default_factory=Servers)
+    before: Contents | None = None
 
     def save(self) -> AppSet:
         """Do it. Raises ColocError with one sentence; then the set is not whole, and counts for nothing."""
@@ -77,12 +80,21 @@ class AppRun:
         pattern = f"{self.coloc}.{self.plan.app.id}.{self.run}.*"
         read_back(self.repository, pattern, sent, timeout=self.remaining())
         created = [each.created for each in sent]
+        contents = self._contents(created[-1])
+        folders = [folder.path for folder in self.plan.folders]
+        refuse_shrunk(self.plan.app.id, self.before, contents, folders)
         return AppSet(
             tuple(each.archive for each in created),
             created[-1].archive,
             sum(each.original_bytes for each in created),
             sum(each.deduplicated_bytes for each in created),
+            contents,
         )
+
+    def _contents(self, files: Created) -> Contents:
+        tops = {folder.path: self.root / folder.resolved.lstrip("/") for folder in self.plan.folders}
+        full = frozenset(path for path, top in tops.items() if has_files(top))
+        return Contents(full, files.files, files.original_bytes)
 
     def _dump(self, source: SourceDatabase, folder: Path) -> tuple[Sent, SavedDatabase]:
         database = source.database

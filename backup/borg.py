@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shlex
 import shutil
 import signal
@@ -22,6 +21,7 @@ from backup.borg_errors import (
     Stopped,
     failure,
     printable,
+    user_name,
     what_ssh_means,
 )
 from backup.borg_output import (
@@ -337,17 +337,9 @@ class Repository:
             "BORG_EXIT_CODES": "modern",
             "BORG_FILES_CACHE_TTL": "100",
             "BORG_DISPLAY_PASSPHRASE": "no",
-            "BORG_USERNAME": _user_name(),
+            "BORG_USERNAME": user_name(),
         }
         return env | ({"BORG_RSH": self.ssh.command()} if self.ssh else {})
-
-
-def _user_name() -> str:
-    """Who made an archive. Borg fails where the account has no name (a container, say): then it is its number."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
 
 
 def _exactly(paths: Sequence[str]) -> list[str]:

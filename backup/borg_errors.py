@@ -5,6 +5,9 @@ Borg 1.2 gives the same codes to everything, and ssh's own failures all look ali
 
 from __future__ import annotations
 
+import os
+import pwd
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,6 +57,10 @@ class RepositoryFull(BorgError):
 
 class QuotaExceeded(BorgError):
     """The backup host gave us less room than we need."""
+
+
+class NotWritable(BorgError):
+    """The repository, or Borg's own folder here, may not be written by us: rights, or a disk mounted read-only."""
 
 
 class RepositoryMissing(BorgError):
@@ -198,6 +205,7 @@ _WORDS: tuple[tuple[str, type[BorgError], str, str], ...] = (
         "correct remote_borg in coloc.yml",
     ),
 )
+_CLOSED = re.compile(r"\[Errno (?:13|30)\] [^:']*(?:: '(?P<path>/[^']*)')?")
 _DISK_FULL = ("No space left on device", "[Errno 28]", "Insufficient free space")
 
 
@@ -208,6 +216,8 @@ def failure(said: Sequence[Said], code: int, where: str) -> BorgError:
         kind, what, hint = _KINDS["InsufficientFreeSpaceError"]
         here = "" if any("Remote" in text for text in texts) else " (or ours, below paths.journal)"
         return kind(f"{where}: {what}{here}", hint=hint)
+    if closed := _not_writable(said, where):
+        return closed
     for line in said:
         known = _KINDS.get(line.msgid) or _KINDS.get(line.msgid.rpartition(".")[2])
         if line.level != "INFO" and known and not line.msgid.startswith("Exception"):
@@ -217,6 +227,25 @@ def failure(said: Sequence[Said], code: int, where: str) -> BorgError:
     if any(line.msgid == "ConnectionClosedWithHint" for line in said):
         return _hung_up(texts, where)
     return _by_words(said, code, where)
+
+
+def _not_writable(said: Sequence[Said], where: str) -> BorgError | None:
+    """What Borg calls LockFailed, or does not foresee at all: its own traceback is no sentence."""
+    for line in said:
+        found = _CLOSED.search(line.text) if line.level in {"ERROR", "CRITICAL", "TEXT"} else None
+        if found:
+            what = printable((found["path"] or "the repository").partition("/lock.")[0])
+            hint = "is its disk mounted read-only? else give the folder to that user (chown), or run it as root"
+            return NotWritable(f"{where}: {what} cannot be written by {user_name()}", hint=hint)
+    return None
+
+
+def user_name() -> str:
+    """Who we are. An account may have no name (in a container, say): then it is its number."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 _TOLD = (SourceMissing, ArchiveMissing, ContentFailed, RepositoryDamaged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,9 @@ from typing import Any
 from backup.borg_errors import BorgError, Said
 
 CHECKPOINT = ".checkpoint"
-_MAX_SAID = 100
+_MAX_SAID = 100  # of each kind
+_MAX_VANISHED = 5000  # files; a source itself may be among them, so none is forgotten without a word
+_TOO_MANY = "BackupTooManyVanished"  # ours; like Borg's own it begins with Backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Created:
     @property
     def unreadable(self) -> tuple[Said, ...]:
         """What was there and could not be read. A file that changes or vanishes under us is life, not a failure."""
-        return tuple(line for line in self.warnings if "[Errno 2]" not in line.text and not _changed(line))
+        return tuple(line for line in self.warnings if not _vanished(line) and not _changed(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +105,43 @@ class Item:
 
 
 class Listener:
-    """Takes stderr line by line: keeps what is said (bounded), hands progress on."""
+    """Takes stderr line by line: keeps what is said (bounded), hands progress on.
+
+    Each kind of line has room of its own: thousands of harmless words hide neither a file that could not be read nor
+    the reason why Borg gave up, wherever in a long run these come.
+    """
 
     def __init__(self, on_progress: Callable[[Progress], None] | None = None) -> None:
-        self.said: list[Said] = []
+        self._first: list[Said] = []
+        self._last: deque[Said] = deque(maxlen=_MAX_SAID // 2)
+        self._files: dict[str, list[Said]] = {}
         self._on_progress = on_progress
+
+    @property
+    def said(self) -> list[Said]:
+        """The first and the last of all other words, where the reason of an end is, then those about files."""
+        about_files = [line for lines in self._files.values() for line in lines]
+        return [*self._first, *self._last, *about_files]
 
     def __call__(self, line: str) -> None:
         """One line of stderr."""
         parsed = parse_line(line)
         if isinstance(parsed, Said):
-            if len(self.said) < _MAX_SAID:
-                self.said.append(parsed)
+            self._keep(parsed)
         elif parsed is not None and self._on_progress is not None:
             self._on_progress(parsed)
+
+    def _keep(self, line: Said) -> None:
+        if not _about_a_file(line):
+            (self._first if len(self._first) < _MAX_SAID // 2 else self._last).append(line)
+            return
+        kind = "changed" if _changed(line) else "vanished" if _vanished(line) else "unreadable"
+        kept = self._files.setdefault(kind, [])
+        most = _MAX_VANISHED if kind == "vanished" else _MAX_SAID
+        if len(kept) < most:
+            kept.append(line)
+        elif len(kept) == most and kind == "vanished":  # nobody can say any more what is missing
+            kept.append(Said("WARNING", f"more than {most} files vanished meanwhile", _TOO_MANY))
 
 
 def parse_line(line: str) -> Said | Progress | None:
@@ -233,6 +259,10 @@ def _about_a_file(line: Said) -> bool:
 
 def _changed(line: Said) -> bool:
     return line.msgid == "FileChangedWarning" or "file changed while we backed it up" in line.text
+
+
+def _vanished(line: Said) -> bool:
+    return "[Errno 2]" in line.text
 
 
 def _whole(value: object) -> int:

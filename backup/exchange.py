@@ -8,10 +8,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+from coloc.errors import ColocError
+
+_RENAME_EXCHANGE = 2
 _UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -27,33 +31,62 @@ class Exchange:
     def _aside(self) -> Path:
         return self.new.with_name(f"{self.new.name}.coloc-aside")
 
+    @property
+    def has_replaced(self) -> bool:
+        """True while what the target was lies beside it."""
+        return os.path.lexists(self.new) or os.path.lexists(self._aside)
+
     def do(self) -> None:
-        """Change places (or move in, when nothing is there). Raises OSError."""
+        """Change places (or move in, when nothing is there). Raises OSError or ColocError."""
         self.target.parent.mkdir(parents=True, exist_ok=True)
         if not os.path.lexists(self.target):
-            self.new.rename(self.target)
+            rename(self.new, self.target)
         elif not _exchange(self.new, self.target):
-            self.target.rename(self._aside)
-            self.new.rename(self.target)
-            self._aside.rename(self.new)
+            rename(self.target, self._aside)
+            rename(self.new, self.target)
+            rename(self._aside, self.new)
         _sync(self.target.parent, self.new.parent)
 
     def undo(self) -> None:
-        """As it was before `do`, however far that came. Raises OSError."""
+        """As it was before `do`, however far that came. Raises OSError or ColocError."""
         if os.path.lexists(self._aside):
             if os.path.lexists(self.target):
-                self.target.rename(self.new)
-            self._aside.rename(self.target)
+                rename(self.target, self.new)
+            rename(self._aside, self.target)
         elif identity_of(self.target) == self.identity:
             if not os.path.lexists(self.new):
-                self.target.rename(self.new)
+                rename(self.target, self.new)
             elif not _exchange(self.new, self.target):
-                self.new.rename(self._aside)
-                self.target.rename(self.new)
-                self._aside.rename(self.target)
+                rename(self.new, self._aside)
+                rename(self.target, self.new)
+                rename(self._aside, self.target)
         else:
             return
         _sync(self.target.parent, self.new.parent)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[int]:
+    """A folder as a descriptor that is really where its path says, with no link on the way, and stays that folder.
+
+    An app may put a link where a folder of its own was: what is done as root must not follow it out. Raises OSError,
+    and ColocError for a link.
+    """
+    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if str(Path(f"/proc/self/fd/{descriptor}").readlink()) != str(folder):
+            raise ColocError(
+                f"there is a link on the way to {folder}", hint="who put it there? remove it, or restore with --to"
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename, through no link. Raises OSError or ColocError."""
+    with held(source.parent) as here, held(target.parent) as there:
+        os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
 
 
 def identity_of(path: Path) -> tuple[int, int] | None:
@@ -70,9 +103,10 @@ def _exchange(one: Path, other: Path) -> bool:
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "renameat2"):
         return False
-    if libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    number = ctypes.get_errno()
+    with held(one.parent) as here, held(other.parent) as there:
+        if libc.renameat2(here, os.fsencode(one.name), there, os.fsencode(other.name), _RENAME_EXCHANGE) == 0:
+            return True
+        number = ctypes.get_errno()
     if number in _UNSUPPORTED:
         return False
     raise OSError(number, os.strerror(number), str(other))

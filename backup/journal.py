@@ -13,10 +13,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
+from backup.shrinking import Contents
 from coloc.errors import StateError
 from coloc.times import iso, parse_iso
 
-_FORM = 2  # 1 had no nights
+_FORM = 3  # 1 had no nights, 2 no contents
 _TABLES = """
 CREATE TABLE IF NOT EXISTS repositories (
     host TEXT PRIMARY KEY, location TEXT NOT NULL, repository_id TEXT NOT NULL
@@ -25,6 +26,10 @@ CREATE TABLE IF NOT EXISTS proven (
     host TEXT NOT NULL, app TEXT NOT NULL, run TEXT NOT NULL,
     proven_at TEXT NOT NULL, archives TEXT NOT NULL, original_bytes INTEGER NOT NULL,
     PRIMARY KEY (host, app, run)
+) STRICT;
+CREATE TABLE IF NOT EXISTS contents (
+    host TEXT NOT NULL, app TEXT NOT NULL, folders TEXT NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (host, app)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS nights (host TEXT PRIMARY KEY, started_at TEXT NOT NULL) STRICT;
 """
@@ -85,6 +90,21 @@ class Journal:
             self._connection.executemany(
                 "DELETE FROM proven WHERE host = ? AND app = ? AND run = ?", [(host, app, run) for app, run in sets]
             )
+
+    def contents(self, host: str, app: str) -> Contents | None:
+        """What an app's files were at the last good backup on a host; None when that is not known."""
+        rows = self._ask("SELECT folders, files, bytes FROM contents WHERE host = ? AND app = ?", (host, app))
+        return Contents(frozenset(json.loads(rows[0][0])), int(rows[0][1]), int(rows[0][2])) if rows else None
+
+    def remember_contents(self, host: str, app: str, contents: Contents) -> None:
+        """This is what the next backup is compared with."""
+        folders = json.dumps(sorted(contents.folders))
+        values = (host, app, folders, contents.files, contents.bytes)
+        self._ask("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", values)
+
+    def forget_contents(self, app: str) -> None:
+        """An admin says that this app holds far less from now on."""
+        self._ask("DELETE FROM contents WHERE app = ?", (app,))
 
     def close(self) -> None:
         """Close the file."""

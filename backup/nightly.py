@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import FrameType
 
@@ -227,24 +227,14 @@ class _Night:
     def _app(self, repository: Repository, plan: AppPlan) -> tuple[AppResult, bool]:
         began = time.monotonic()
         host, app = repository.host, plan.app.id
-        run = AppRun(
-            self.config.coloc.name,
-            self.run_id,
-            plan,
-            repository,
-            self.config.paths.journal / "staging" / self.run_id,
-            self.config.root,
-            self.clock,
-            lambda: seconds_until(self.end),
-            lambda what, progress: self.on_progress(Step(host, app, what, progress)),
-            servers=servers_from(self.config.database_servers.model_dump()),
-        )
+        run = self._run_of(repository, plan)
         host_is_down = False
         try:
-            done = run.save()
+            done = replace(run, before=self.journal.contents(host, app)).save()
             self.journal.remember_proven(
                 host, app, self.run_id, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes
             )
+            self.journal.remember_contents(host, app, done.contents)
         except ColocError as error:
             # One app must never stop the night, and a host that just died is not asked again for each app.
             host_is_down = isinstance(error, HostDown) and not isinstance(error, Stopped)
@@ -256,6 +246,21 @@ class _Night:
             result = AppResult(app, host, True, "", done.files_archive, *sizes, took, done.archives)
         self._tell(result)
         return result, host_is_down
+
+    def _run_of(self, repository: Repository, plan: AppPlan) -> AppRun:
+        host, app = repository.host, plan.app.id
+        return AppRun(
+            self.config.coloc.name,
+            self.run_id,
+            plan,
+            repository,
+            self.config.paths.journal / "staging" / self.run_id,
+            self.config.root,
+            self.clock,
+            lambda: seconds_until(self.end),
+            lambda what, progress: self.on_progress(Step(host, app, what, progress)),
+            servers=servers_from(self.config.database_servers.model_dump()),
+        )
 
     def _tell(self, result: AppResult) -> None:
         self.recorder.app(result)

@@ -12,7 +12,7 @@ from backup.borg import Repository
 from backup.dump_spec import member_of
 from backup.manifest import Manifest, SavedDatabase
 from backup.restore_journal import RestoreJournal
-from backup.restore_prepare import Place, folder_on_disk, nearest
+from backup.restore_prepare import Place, database_file, folder_on_disk, nearest
 from backup.restore_undo import Hands
 from backup.staging import Staging
 from backup.swap_mysql import MysqlSwap
@@ -60,9 +60,9 @@ class Loader:
                 continue
             path = self.path_of(database)
             inside = _inside(path, places)
-            if path in done or inside is None or not path.exists():
-                continue
-            copy = staging.of(inside) / path.relative_to(inside.path)
+            if path in done or inside is None or path.is_symlink() or not path.is_file():
+                continue  # a link is in the archive as such
+            copy = staging.within(inside, path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             sqlite.copy_online(path, copy)
             _like(copy, path)
@@ -92,18 +92,14 @@ class Loader:
                 mysql.drop(self._hands.servers, swap.kept, run=self._hands.run)
 
     def path_of(self, database: SavedDatabase) -> Path:
-        """Where an SQLite file lies for us, through the folder that it was saved with."""
-        for folder in self._manifest.folders:
-            if database.name.startswith(f"{folder.path}/"):
-                member = folder.resolved + database.name[len(folder.path) :]
-                return folder_on_disk(self._tree, member.lstrip("/"))
-        return folder_on_disk(self._tree, database.name.lstrip("/"))
+        """Where an SQLite file lies for us. Raises ColocError."""
+        return database_file(self._tree, self._manifest, database)
 
     def _prepare_file(self, database: SavedDatabase, staging: Staging, places: Sequence[Place]) -> None:
         path = self.path_of(database)
         inside = _inside(path, places)
         if inside is not None:
-            new = staging.of(inside) / path.relative_to(inside.path)
+            new = staging.within(inside, path)
             self._nested.append(path)
         else:
             new = staging.make(self._beside(path)) / path.relative_to("/")
@@ -111,7 +107,7 @@ class Loader:
         new.parent.mkdir(parents=True, exist_ok=True)
         fetch(self._repository, database, new)
         _compare(database, sqlite.check_and_count(new))
-        _like(new, path if path.exists() else None)
+        _like(new, path if path.is_file() and not path.is_symlink() else None)
 
     def _beside(self, path: Path) -> Path:
         """Beside the app's folder and not in it, when that is the same filesystem."""
@@ -189,10 +185,14 @@ def _inside(path: Path, places: Sequence[Place]) -> Place | None:
 
 def _like(new: Path, old: Path | None) -> None:
     """Owner and mode of the file that it replaces; without one, of the folder that it lies in."""
-    model = (old or new.parent).stat()
-    if os.geteuid() == 0:
-        os.chown(new, model.st_uid, model.st_gid)
-    new.chmod(model.st_mode & 0o777 if old else 0o640)
+    model = (old or new.parent).lstat()
+    descriptor = os.open(new, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if os.geteuid() == 0:
+            os.fchown(descriptor, model.st_uid, model.st_gid)
+        os.fchmod(descriptor, model.st_mode & 0o777 if old else 0o640)
+    finally:
+        os.close(descriptor)
 
 
 def _beside_name(name: str, suffix: str, most: int) -> str:

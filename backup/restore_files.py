@@ -36,6 +36,8 @@ def survey(items: Iterable[Item], members: Sequence[str]) -> Listed:
         if item.type == "l":
             links.add(item.path)
         folders.add(item.path.rpartition("/")[0])
+        if item.mode[:1] == "h":
+            folders.add(item.link_target.rpartition("/")[0])
         member = _below(item.path, members)
         if member is not None:
             count += 1
@@ -123,7 +125,7 @@ def _compare(item: Item, path: Path) -> int:
         raise _different(item, "it is missing") from error
     stripped = 0
     if stat.S_ISREG(found.st_mode) and found.st_mode & stat.S_ISUID and found.st_uid == 0:
-        path.chmod(stat.S_IMODE(found.st_mode) & ~stat.S_ISUID)
+        _strip(path)
         stripped = 1
     mode = stat.filemode(found.st_mode)
     if mode[0] != item.mode[0].replace("h", "-") or (mode[0] != "l" and mode[1:] != item.mode[1:]):
@@ -133,6 +135,14 @@ def _compare(item: Item, path: Path) -> int:
     if mode[0] == "l" and "?" not in item.link_target and str(path.readlink()) != item.link_target:
         raise _different(item, "it leads elsewhere")
     return stripped
+
+
+def _strip(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & ~stat.S_ISUID)
+    finally:
+        os.close(descriptor)
 
 
 def _different(item: Item, how: str) -> ColocError:

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from backup.manifest import Manifest, SavedDatabase
 from backup.names import parse_archive_name
-from backup.retention import ArchiveSet
+from backup.retention import FUTURE, ArchiveSet
 from coloc.errors import ColocError
 from coloc.model import DatabaseKind
 
@@ -89,11 +89,17 @@ class RestorePlan:
 
 
 def choose(
-    candidates: Sequence[Candidate], app: str, *, archive: str | None = None, at: datetime | None = None
+    candidates: Sequence[Candidate],
+    app: str,
+    *,
+    archive: str | None = None,
+    at: datetime | None = None,
+    now: datetime | None = None,
 ) -> Candidate:
     """The newest proven set; with `at` the newest whole one not after it; with `archive` that one. Raises ColocError.
 
-    Without any proven set (the journal was lost) the newest whole one is taken. Of equal ones the first host's.
+    Without any proven set (the journal was lost) the newest whole one is taken. Of equal ones the first host's. A set
+    from the future (a clock was wrong; `now` says how late it is) is the newest only by its name: it comes last.
     """
     ours = [each for each in candidates if each.set.app == app]
     if archive is not None:
@@ -104,7 +110,9 @@ def choose(
     whole = [each for each in ours if each.set.complete and (at is None or each.set.at <= at)]
     proven = [each for each in whole if each.set.proven]
     what = f"there is no whole archive of {app}" + (f" from {at:%Y-%m-%d %H:%M %z} or before" if at else "")
-    return _newest(whole if at else (proven or whole), what)
+    wanted = whole if at else (proven or whole)
+    present = [each for each in wanted if now is None or each.set.at <= now + FUTURE]
+    return _newest(present or wanted, what)
 
 
 def _newest(candidates: Sequence[Candidate], otherwise: str) -> Candidate:

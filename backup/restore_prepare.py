@@ -38,6 +38,7 @@ from coloc.config import Config
 from coloc.errors import ColocError
 from coloc.model import App, DatabaseKind
 from coloc.services import full_name
+from coloc.times import now_utc
 
 _DATA_FOLDERS = {DatabaseKind.MYSQL: "/var/lib/mysql", DatabaseKind.POSTGRESQL: "/var/lib/postgresql"}
 
@@ -77,7 +78,7 @@ def prepare(
     candidates, problems = find_candidates(config, wish.app, journal, hosts=hosts, run=run)
     if not candidates and app is None:
         raise ColocError(f"there is no app {wish.app!r}, here or in an archive", hint="see `coloc-agent apps`")
-    chosen = choose(candidates, wish.app, archive=archive, at=at)
+    chosen = choose(candidates, wish.app, archive=archive, at=at, now=now_utc())
     repository = open_repository(config, chosen.host, run=run)
     files_archive = files_archive_of(chosen)
     manifest = safe_manifest(read_manifest(repository, files_archive), chosen, config.coloc.name)
@@ -86,7 +87,7 @@ def prepare(
     targets = _those_saved(targets, listed, wish)
     places = tuple(_place(Tree(config.root), manifest, target) for target in targets) if elsewhere is None else ()
     needs = (
-        _needs(config, databases, listed, places)
+        _needs(config, manifest, databases, listed, places)
         if elsewhere is None
         else [(str(nearest(elsewhere)), sum(listed.bytes_of.values()) + sum(each.bytes for each in databases))]
     )
@@ -132,7 +133,30 @@ def folder_on_disk(tree: Tree, member: str) -> Path:
     """Where a member lies for us: links above it are followed inside the root, itself never. Raises ColocError."""
     parent, _, name = f"/{member}".rpartition("/")
     resolved = tree.resolve(parent or "/")
-    return tree.on_disk(f"{parent if resolved is None else resolved}/{name}")
+    folder = tree.on_disk(parent if resolved is None else resolved)
+    return Path(os.path.realpath(folder)) / name  # the root itself may be reached through a link
+
+
+def within_app(tree: Tree, manifest: Manifest, member: str) -> Path:
+    """Where something of an app's folders lies for us. Raises ColocError when a link there leads out of that folder."""
+    path = folder_on_disk(tree, member)
+    for folder in manifest.folders:
+        top = folder.resolved.lstrip("/")
+        if member.startswith(f"{top}/") and not path.is_relative_to(folder_on_disk(tree, top)):
+            raise ColocError(
+                f"/{member} leads out of {folder.path} through a link, to {path}",
+                hint="who put the link there? remove it, or restore with --to",
+            )
+    return path
+
+
+def database_file(tree: Tree, manifest: Manifest, database: SavedDatabase) -> Path:
+    """Where an SQLite file lies for us, through the folder that it was saved with. Raises ColocError."""
+    for folder in manifest.folders:
+        if database.name.startswith(f"{folder.path}/"):
+            member = folder.resolved + database.name[len(folder.path) :]
+            return within_app(tree, manifest, member.lstrip("/"))
+    return within_app(tree, manifest, database.name.lstrip("/"))
 
 
 def nearest(path: Path) -> Path:
@@ -153,10 +177,10 @@ def _those_saved(targets: Sequence[Target], listed: Listed, wish: Wish) -> tuple
 
 
 def _place(tree: Tree, manifest: Manifest, target: Target) -> Place:
-    path = folder_on_disk(tree, target.member)
+    path = within_app(tree, manifest, target.member)
     if path.is_mount():
         raise ColocError(f"{path} is a mount point and cannot be exchanged", hint="restore with --to, or unmount it")
-    beside = tree.on_disk("/etc") if target.member.startswith("etc/") else path.parent
+    beside = Path(os.path.realpath(tree.on_disk("/etc"))) if target.member.startswith("etc/") else path.parent
     for folder in manifest.folders:
         if target.member.startswith(f"{folder.resolved.lstrip('/')}/"):
             beside = folder_on_disk(tree, folder.resolved.lstrip("/")).parent
@@ -167,13 +191,13 @@ def _place(tree: Tree, manifest: Manifest, target: Target) -> Place:
 
 
 def _needs(
-    config: Config, databases: Sequence[SavedDatabase], listed: Listed, places: Sequence[Place]
+    config: Config, manifest: Manifest, databases: Sequence[SavedDatabase], listed: Listed, places: Sequence[Place]
 ) -> list[tuple[str, int]]:
     """(folder, bytes) of everything that is written before something is given back."""
     needs = [(str(nearest(place.beside)), listed.bytes_of.get(place.target.member, 0)) for place in places]
     for database in databases:
         if database.kind is DatabaseKind.SQLITE:
-            path = folder_on_disk(Tree(config.root), database.name.lstrip("/"))
+            path = database_file(Tree(config.root), manifest, database)
             needs.append((str(nearest(path.parent)), database.bytes))
         else:
             needs.append((str(nearest(config.paths.journal)), database.bytes))  # one dump after the other, at most

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from backup import swap_mysql, swap_postgresql
-from backup.exchange import Exchange, identity_of
+from backup.exchange import Exchange, held, identity_of, rename
 from backup.restore_journal import RestoreJournal
+from backup.restore_kept import require_kept
 from coloc import services
 from coloc.command import Run, run
 from coloc.databases import mysql, postgresql, sqlite
@@ -28,7 +31,14 @@ class Hands:
 
 
 def undo(journal: RestoreJournal, hands: Hands) -> None:
-    """Bring back what was, and say so in the journal. Raises ColocError; then it can be tried again."""
+    """Bring back what was, and say so in the journal. Raises ColocError; then it can be tried again.
+
+    A restore that was done is first looked at: without what it replaced nothing is touched.
+    """
+    if journal.state == "done":
+        require_kept(journal, hands.servers, run=hands.run)
+        journal.state = "running"  # cut off in the middle, this is to be ended before anything else
+        journal.write()
     for step in reversed(journal.steps):
         try:
             _UNDO[step["kind"]](step, hands)
@@ -51,7 +61,7 @@ def exchange_of(step: Mapping[str, Any]) -> Exchange:
 def move(source: Path, target: Path) -> None:
     """Rename when there is something to rename, and never over something."""
     if source.exists() and not target.exists():
-        source.rename(target)
+        rename(source, target)
 
 
 def _stage(step: Mapping[str, Any], _: Hands) -> None:
@@ -84,9 +94,15 @@ def _postgresql(step: Mapping[str, Any], hands: Hands) -> None:
 
 def _exchange(step: Mapping[str, Any], _: Hands) -> None:
     exchange = exchange_of(step)
+    if step.get("existed") and identity_of(exchange.target) == exchange.identity and not exchange.has_replaced:
+        raise ColocError(
+            f"{exchange.new}, which was replaced, is gone", hint=f"{exchange.target} stays as it was restored"
+        )
     if step["sqlite"] and identity_of(exchange.target) == exchange.identity:
-        for suffix in sqlite.BESIDE:  # they belong to what was restored, and would damage what comes back
-            exchange.target.with_name(exchange.target.name + suffix).unlink(missing_ok=True)
+        with held(exchange.target.parent) as folder:
+            for suffix in sqlite.BESIDE:  # they belong to what was restored, and would damage what comes back
+                with suppress(FileNotFoundError):
+                    os.unlink(exchange.target.name + suffix, dir_fd=folder)
     exchange.undo()
     if identity_of(exchange.new) not in {None, exchange.identity}:
         # Somebody put something else in its place since: what was kept is not thrown away for that.

@@ -8,7 +8,8 @@ Rules, first match decides, per app; days are those of the colocation's zone.
 5. A set younger than that stays and takes nobody's place: it may be at work, or tell what goes wrong.
 6. An older set without its archive of files is unfinished and goes.
 7. The newest `last` sets stay, and the newest of each of the `daily` last days that have one, and so for weeks (ISO),
-   months and years. Where a day has a proven set, the newest proven one is the day's.
+   months and years. Where a day has a proven set, the newest proven one is the day's. The proven ones are counted once
+   more by themselves: sets that were never proven push none of them out.
 8. The rest goes. Archives of one run stay or go together.
 """
 
@@ -21,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from coloc.config import Keep
 
-_FUTURE = timedelta(hours=26)
+FUTURE = timedelta(hours=26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,20 @@ def plan_retention(
 
 
 def _plan_app(ordered: Sequence[ArchiveSet], keep: Keep, zone: ZoneInfo, is_here: bool, now: datetime) -> list[Verdict]:
-    present = [each for each in ordered if each.at <= now + _FUTURE]
+    present = [each for each in ordered if each.at <= now + FUTURE]
     proven = [each for each in present if each.proven]
     if not is_here:
         return [Verdict(each, True, "the app is gone: nothing of it is removed") for each in ordered]
     if not proven:
         return [Verdict(each, True, "no set of this app is proven yet") for each in ordered]
     newest = (proven[0].at, proven[0].run)
-    reasons = _slots([each for each in present if each.complete and (each.at, each.run) <= newest], keep, zone)
+    complete = [each for each in present if each.complete and (each.at, each.run) <= newest]
+    reasons = _slots([each for each in complete if each.proven], keep, zone) | _slots(complete, keep, zone)
     return [Verdict(each, *_judge(each, proven[0], reasons.get(each.run, ""), now)) for each in ordered]
 
 
 def _judge(each: ArchiveSet, newest: ArchiveSet, slots: str, now: datetime) -> tuple[bool, str]:
-    if each.at > now + _FUTURE:
+    if each.at > now + FUTURE:
         return True, "from the future: was a clock wrong?"
     if each.run == newest.run:
         return True, f"the newest proven{', ' + slots if slots else ''}"

@@ -15,6 +15,7 @@ from coloc.command import CommandFailed, Run, run
 from coloc.databases import mysql
 from coloc.databases.mysql import identifier
 from coloc.databases.servers import Servers
+from coloc.errors import ColocError
 
 _HOUR = 3600.0
 
@@ -53,12 +54,24 @@ def do(swap: MysqlSwap, servers: Servers, *, run: Run = run) -> None:
     new.load(servers, swap.live, run=run)
 
 
+def can_undo(swap: MysqlSwap, servers: Servers, *, run: Run = run) -> bool:
+    """True while the old tables, and the text of the old definitions, are kept."""
+    return _has_moved(swap, servers, run=run) and _Definitions(Path(swap.folder), "old").is_saved
+
+
 def undo(swap: MysqlSwap, servers: Servers, *, run: Run = run) -> None:
-    """As it was before, from wherever `do` came to. Safe to repeat. Raises ColocError."""
+    """As it was before, from wherever `do` came to. Safe to repeat, loses no old table. Raises ColocError."""
     old = _Definitions(Path(swap.folder), "old")
+    if swap.existed and _has_moved(swap, servers, run=run):
+        if not old.is_saved:
+            raise ColocError(
+                f"the definitions of {swap.live} in {swap.folder} are gone", hint=f"its tables are kept in {swap.kept}"
+            )
+        if not mysql.exists(servers, swap.live, run=run):
+            mysql.create(servers, swap.live, like=swap.kept, run=run)
     if mysql.exists(servers, swap.live, run=run) and old.is_saved:
         _drop_definitions(servers, swap.live, run=run)
-        if mysql.exists(servers, swap.kept, run=run) and swap.marker in _tables(servers, swap.kept, run=run):
+        if _has_moved(swap, servers, run=run):
             _drop_triggers(servers, swap.kept, run=run)
             if not mysql.exists(servers, swap.scratch, run=run):
                 mysql.create(servers, swap.scratch, like=swap.live, run=run)
@@ -71,6 +84,10 @@ def undo(swap: MysqlSwap, servers: Servers, *, run: Run = run) -> None:
         mysql.drop(servers, swap.live, run=run)
     mysql.drop(servers, swap.scratch, run=run)
     mysql.drop(servers, swap.kept, run=run)
+
+
+def _has_moved(swap: MysqlSwap, servers: Servers, *, run: Run) -> bool:
+    return mysql.exists(servers, swap.kept, run=run) and swap.marker in _tables(servers, swap.kept, run=run)
 
 
 @dataclass(frozen=True, slots=True)

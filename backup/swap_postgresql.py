@@ -57,7 +57,8 @@ def undo(swap: PostgresqlSwap, servers: Servers, *, run: Run = run) -> None:
     if swap.existed:
         if postgresql.exists(servers, swap.kept, run=run):
             postgresql.drop(servers, swap.scratch, run=run)
-            _rename(servers, [(swap.live, swap.scratch), (swap.kept, swap.live)], run=run)
+            restored = [(swap.live, swap.scratch)] if postgresql.exists(servers, swap.live, run=run) else []
+            _rename(servers, [*restored, (swap.kept, swap.live)], run=run)
     elif not postgresql.exists(servers, swap.scratch, run=run):
         postgresql.drop(servers, swap.live, run=run)
     postgresql.drop(servers, swap.scratch, run=run)

@@ -17,7 +17,9 @@ from backup.journal import Journal, open_journal
 from backup.night import AppResult, NightResult, Step
 from backup.nightly import run_night, stopped_by_signals
 from coloc.config import Config
+from coloc.errors import ColocError
 from coloc.facts import Spool
+from coloc.model import Colocation
 from coloc.times import now_utc
 
 
@@ -27,6 +29,7 @@ from coloc.times import now_utc
 @click.option("--dry-run", is_flag=True, help="Show what would be saved, and save nothing.")
 @click.option("--nightly", is_flag=True, help="Quiet, and only the hosts whose night it is: what the daemon wakes.")
 @click.option("--new-repository", metavar="HOST", help="Accept that this host has another repository than we knew.")
+@click.option("--shrunk", metavar="APP", help="Accept that this app holds far less than at its last good backup.")
 @click.pass_obj
 def command(
     context: Context,
@@ -36,6 +39,7 @@ def command(
     dry_run: bool,
     nightly: bool,
     new_repository: str | None,
+    shrunk: str | None,
 ) -> int:
     """Run once. Returns 1 when anything failed."""
     config = context.config()
@@ -44,6 +48,9 @@ def command(
     if new_repository:
         hosts_named(config, [new_repository])
         journal.forget_repository(new_repository)
+    if shrunk:
+        _require_app(shrunk, colocation)
+        journal.forget_contents(shrunk)
     if nightly and not hosts and not apps:
         hosts = _due(config, journal)
         if not hosts:
@@ -71,6 +78,11 @@ def command(
     if stop.is_set():
         return 130
     return int(bool(night.plan.failed)) if dry_run else int(not night.ok)
+
+
+def _require_app(app: str, colocation: Colocation) -> None:
+    if app not in colocation.inventory.apps:
+        raise ColocError(f"there is no app {app!r} here", hint="see `coloc-agent apps`")
 
 
 def _due(config: Config, journal: Journal) -> list[str]:

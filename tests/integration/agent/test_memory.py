@@ -183,7 +183,7 @@ def test_hosts_and_runs_are_known_by_their_last_fact(memory: Memory) -> None:
     memory.spool.write("host", NOW, host=["x"])
     memory.take()
     assert backup_store.last_run(memory.state.connection, "run_started") == NOW + 2 * HOUR
-    assert backup_store.host_troubles(memory.state.connection) == {"merle": (False, "timeout")}
+    assert backup_store.host_troubles(memory.state.connection, NOW + 9 * HOUR) == {"merle": (False, "timeout")}
     memory.backup(3)
     memory.take()
     backup_store.forget(memory.state.connection, [("blog", "merle")])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from backup.hosts import check_hosts
 from tests.fakes.backup_world import World
 
 SmallDisk = Callable[[str, str], Path]
@@ -81,3 +83,17 @@ def test_a_full_journal_is_said_and_the_next_run_works(world: World, small_disk:
     assert any(word in sentence for word in ("full", "cannot be used", "free some space"))
     fillers[0].unlink()
     assert world.run().ok
+
+
+def test_a_host_that_may_not_be_written_is_one_sentence(world: World, small_disk: SmallDisk) -> None:
+    disk = small_disk("disk", "30M")
+    world.hosts["merle"] = {"path": str(disk / "merle")}
+    world.app("blog")
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    assert world.run().hosts[0].why.startswith(f"merle: {disk}/merle cannot be written by root — is its disk mounted")
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    assert world.run().ok
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    (check,) = check_hosts(world.config)
+    assert not check.ok
+    assert "cannot be written by root" in check.sentence

@@ -272,6 +272,26 @@ def test_an_archive_with_holes_is_no_success(world: World) -> None:
     assert world.facts("proof") == []
 
 
+def test_a_folder_that_is_suddenly_empty_is_a_failure_that_removes_nothing(world: World) -> None:
+    world.local_host("merle", keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+    world.app("blog")
+    world.app("zoo")
+    assert world.run(apps=["blog"]).ok
+    first = {archive.name for archive in world.repository("merle").archives()}
+    page = world.root / "var/www/blog/index.php"
+    page.rename(world.folder / "index.php")
+    night = world.run()
+    assert [result.ok for result in night.results] == [False, True]
+    assert night.results[0].failure.startswith(
+        "blog: /var/www/blog is empty, and held files at the last good backup — "
+    )
+    assert first <= {archive.name for archive in world.repository("merle").archives()}
+    journal = open_journal(world.config.paths.journal)
+    journal.forget_contents("blog")
+    journal.close()
+    assert world.run(apps=["blog"]).ok
+
+
 def test_killed_in_the_middle_the_next_run_works(world: World) -> None:
     path = world.local_host("merle")
     world.app("blog")

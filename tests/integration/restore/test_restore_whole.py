@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from backup.restore import last_restore, undo_restore
 from backup.restore_plan import Only
+from coloc.databases import mysql, postgresql
+from coloc.errors import ColocError
 from coloc.facts import Fact, Spool
 from tests.integration.restore.house import House
 
@@ -48,7 +52,12 @@ def test_only_the_database_or_only_the_files(house: House) -> None:
     now = house.state()
     assert now["files"] == before["files"]
     assert {**now, "files": None} == {**changed, "files": None}
-    house.restore(Only.DATABASE)
+    restored = house.restore(Only.DATABASE)
+    assert house.state() == before
+    for drop, name in zip((mysql.drop, postgresql.drop), restored.databases, strict=True):
+        drop(house.servers, name)  # an admin makes room
+        with pytest.raises(ColocError, match=f"the database {restored.databases[0]}, which it replaced, is gone"):
+            undo_restore(house.config, last_restore(house.config, "blog"))
     assert house.state() == before
 
 

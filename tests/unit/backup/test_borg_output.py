@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup.borg_errors import BorgError, Said
+from backup.borg_errors import BorgError, HostDown, Said, failure
 from backup.borg_output import (
     Listener,
     Progress,
@@ -100,6 +101,54 @@ def test_progress_of_create_and_check(version: str) -> None:
             listener(line)
     assert seen[-1].total_bytes > 0
     assert any(step.files == 28 or step.done_bytes > 1_000_000 for step in seen)
+
+
+def _spoken(text: str, msgid: str = "", level: str = "WARNING") -> str:
+    return json.dumps({"type": "log_message", "levelname": level, "message": text, "msgid": msgid})
+
+
+@pytest.mark.parametrize("place", [0, 500, 999])
+@pytest.mark.parametrize(
+    ("harmless", "msgid"),
+    [
+        ("/a: file changed while we backed it up", "FileChangedWarning"),
+        ("/a: stat: [Errno 2] No such file or directory: 'a'", "BackupFileNotFoundError"),
+        ("Remote: hello", ""),
+    ],
+)
+def test_a_thousand_harmless_words_hide_no_file_that_could_not_be_read(place: int, harmless: str, msgid: str) -> None:
+    listener = Listener()
+    for number in range(1000):
+        listener(_spoken(harmless, msgid))
+        if number == place:
+            listener(_spoken("/b: read: [Errno 5] Input/output error: 'b'", "BackupIOError"))
+    created = parse_created((CAPTURED / "1.4.5" / "create.out").read_text(), listener.said)
+    assert [line.text[:2] for line in created.unreadable] == ["/b"]
+    assert len(listener.said) <= 1001
+
+
+def test_the_reason_of_the_end_is_heard_after_a_thousand_words() -> None:
+    listener = Listener()
+    for _ in range(1000):
+        listener(_spoken("Remote: hello"))
+    listener(_spoken("Failed to create/acquire the lock", "LockTimeout", "ERROR"))
+    assert listener.said[-1].msgid == "LockTimeout"
+    assert len(listener.said) <= 200
+
+
+def test_a_broken_connection_is_the_reason_and_not_the_file_that_vanished_before() -> None:
+    listener = Listener()
+    listener(_spoken("/a: stat: [Errno 2] No such file or directory: 'a'", "BackupFileNotFoundError"))
+    listener(_spoken("Connection closed by remote host.", "ConnectionClosed", "ERROR"))
+    assert isinstance(failure(listener.said, 80, "merle"), HostDown)
+
+
+def test_more_vanished_files_than_can_be_remembered_are_no_success() -> None:
+    listener = Listener()
+    for number in range(6000):
+        listener(_spoken(f"/{number}: stat: [Errno 2] No such file or directory: 'a'", "BackupFileNotFoundError"))
+    created = parse_created((CAPTURED / "1.4.5" / "create.out").read_text(), listener.said)
+    assert [line.text for line in created.unreadable] == ["more than 5000 files vanished meanwhile"]
 
 
 def test_junk_is_kept_as_text() -> None:

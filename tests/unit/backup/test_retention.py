@@ -88,6 +88,13 @@ def test_failing_nights_never_push_out_good_ones() -> None:
     assert kept(verdicts) == [each.at for each in (*bad, *good[:3])]
 
 
+def test_nights_that_were_never_proven_take_no_place_of_good_ones_afterwards() -> None:
+    good = [archive_set(NOW - timedelta(days=number)) for number in range(10, 20)]
+    bad = [archive_set(NOW - timedelta(days=number), proven=False) for number in range(1, 10)]
+    verdicts = plan([archive_set(NOW), *bad, *good], Keep(last=2, daily=4, weekly=0, monthly=0))
+    assert {each.at for each in good[:3]} <= set(kept(verdicts))
+
+
 def test_an_unfinished_set_goes_only_when_a_later_one_is_proven() -> None:
     old = archive_set(NOW - timedelta(hours=30), complete=False)
     proven = archive_set(NOW - timedelta(hours=20))

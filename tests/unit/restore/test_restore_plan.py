@@ -60,6 +60,14 @@ def test_the_newest_proven_set_is_taken() -> None:
         assert caught.value.hint
 
 
+def test_a_set_from_the_future_is_taken_only_when_there_is_no_other() -> None:
+    true, future = _candidate("merle", 20), _candidate("merle", 29)
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    assert choose([true, future], "blog", now=now) == true
+    assert choose([future], "blog", now=now) == future
+    assert choose([true, future], "blog", archive=future.set.run, now=now) == future
+
+
 def test_nested_folders_are_one_target_and_a_moved_folder_keeps_its_link() -> None:
     members = [(each.member, each.is_setting) for each in targets_of(_manifest(), Wish("blog"))]
     assert members == [("mnt/d/blog", False), ("var/www/blog", True), ("var/www/blog/x", True),
@@ -118,6 +126,7 @@ def _item(path: str, mode: str = "-rw-r--r--", link: str = "") -> Item:
         [_item("a/null", "crw-rw-rw-")],
         [_item("a/x/passwd"), _item("a/x", "lrwxrwxrwx", "/etc")],
         [_item("a/h", "hrw-r--r--", "../../etc/shadow")],
+        [_item("a/x", "lrwxrwxrwx", "/etc"), _item("a/h", "hrw-r--r--", "a/x/shadow")],
     ],
 )
 def test_an_archive_that_could_lead_elsewhere_is_refused(items: list[Item]) -> None:
