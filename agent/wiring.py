@@ -32,8 +32,8 @@ def collectors_of(config: Config) -> list[Collector]:
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),
-        PressureCollector(user_ids_below(root), root=root, interval_seconds=rhythm.every),
-        OomKillsCollector(user_ids_below(root), root=root, interval_seconds=rhythm.every),
+        PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
+        OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
     ]
     if root == Path("/"):  # the php-fpm of this machine knows nothing of the apps of another tree
         collectors.append(PhpCollector(user_ids_below(root), interval_seconds=rhythm.every))

@@ -49,13 +49,12 @@ class OomKillsCollector:
             self._owned, self._colocation = ownership(colocation, self._user_ids), colocation
             self._growth.keep(self._owned.unit_app)
             self._kills = {app: kills for app, kills in self._kills.items() if app in self._owned.visible | {SYSTEM}}
-        grown = self._growth.of(self._events())
         found = self._reader.read(self._lines())
         if self._log.is_there:
             counted = [(self._owned.app_of(kill.cgroup, kill.uid) or SYSTEM, 1) for kill in found]
             counted += [(app, 0) for app in (*self._owned.visible, SYSTEM)]
         else:
-            counted = [(self._owned.unit_app[unit], kills) for unit, kills in grown.items()]
+            counted = [(self._owned.unit_app[unit], kills) for unit, kills in self._growth.of(self._events()).items()]
         for app, kills in counted:
             self._kills[app] = self._kills.get(app, 0) + kills
         family = CounterMetricFamily(
