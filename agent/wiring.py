@@ -10,7 +10,10 @@ from collectors.disk import DiskCollector
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector
+from collectors.oom_kills import OomKillsCollector
 from collectors.ownership import user_ids_below
+from collectors.php import PhpCollector
+from collectors.pressure import PressureCollector
 from collectors.processes import ProcessesCollector
 from collectors.services import ServicesCollector
 from coloc.config import Config
@@ -22,14 +25,19 @@ from coloc.model import DatabaseKind
 def collectors_of(config: Config) -> list[Collector]:
     """Every collector, with the rhythm that coloc.yml gives it."""
     rhythm, root = config.sampling, config.root
-    return [
+    collectors: list[Collector] = [
         MachineCollector(interval_seconds=rhythm.every),
         ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
         ServicesCollector(interval_seconds=rhythm.every),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),
+        PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
+        OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
     ]
+    if root == Path("/"):  # the php-fpm of this machine knows nothing of the apps of another tree
+        collectors.append(PhpCollector(user_ids_below(root), interval_seconds=rhythm.every))
+    return collectors
 
 
 def _sizes(root: Path) -> Mapping[DatabaseKind, Sizes]:

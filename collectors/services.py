@@ -1,23 +1,27 @@
-"""Whether each app runs: the worst of its units, in one question to systemd. Says nothing when systemd does not."""
+"""Whether each app runs: its units, and the worst of them, in one question to systemd. Silent when it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from collectors.labels import OTHER, clean
 from collectors.shares import project_label, shares_of
 from coloc import services
 from coloc.model import App, Colocation
 from coloc.services import Unit
 
+MOST_UNITS = 4  # of one app that have series of their own
+_STATES = {"active", "reloading", "inactive", "failed", "activating", "deactivating", "maintenance", "refreshing"}
+
 Show = Callable[[Iterable[str]], Mapping[str, Unit]]
 
 
 class ServicesCollector:
-    """coloc_app_up and coloc_project_up."""
+    """coloc_app_up and coloc_project_up, and the state and the restarts of the units that are an app's own."""
 
     name = "services"
     deadline_seconds = 10.0
@@ -47,6 +51,28 @@ class ServicesCollector:
         for project, up in sorted(projects.items()):
             family.add_metric([project], float(up))
         yield family
+        yield from unit_families(colocation, known)
+
+
+def unit_families(colocation: Colocation, known: Mapping[str, Unit]) -> Iterator[Metric]:
+    """The state of each app's own units, and how often systemd started them anew; what is too many is `_other`."""
+    states = GaugeMetricFamily(
+        "coloc_unit_state", "1: the unit of the app is in this state.", labels=["app", "project", "unit", "state"]
+    )
+    restarts = CounterMetricFamily(
+        "coloc_unit_restarts", "Times that systemd started a unit anew by itself.", labels=["app", "project", "unit"]
+    )
+    for app_id, app in sorted(colocation.inventory.apps.items()):
+        found = [(unit, known[unit]) for unit in sorted(app.services) if unit in known]
+        found = [(unit, state) for unit, state in found if state.active in _STATES and state.load != "not-found"]
+        project = project_label(colocation, app_id)
+        for unit, state in found[:MOST_UNITS]:
+            states.add_metric([app_id, project, clean(unit), state.active], 1)
+            restarts.add_metric([app_id, project, clean(unit)], state.restarts)
+        if len(found) > MOST_UNITS:
+            restarts.add_metric([app_id, project, OTHER], sum(state.restarts for _, state in found[MOST_UNITS:]))
+    yield states
+    yield restarts
 
 
 def units_of(app: App) -> tuple[str, ...]:

@@ -38,11 +38,13 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class PhpPool:
-    """A php-fpm pool: its file, its name and the account its workers run under."""
+    """A php-fpm pool: its file, its name, the account of its workers, where it listens, how many workers it may get."""
 
     file: str
     pool: str
     user: str | None
+    listen: str | None = None
+    max_children: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

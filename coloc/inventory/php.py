@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from coloc.inventory.owners import Owners
 from coloc.inventory.settings import as_text
@@ -10,6 +11,8 @@ from coloc.inventory.tree import Tree
 from coloc.model import PhpPool
 
 _PHP = "/etc/php"
+_LINE = re.compile(r"(user|listen|pm\.max_children)\s*=\s*\"?([^\s\"][^\"]{0,199})\"?")
+_USER = re.compile(r"[\w.$-]{1,100}")
 
 
 def pools_by_app(tree: Tree, owners: Owners) -> dict[str, tuple[PhpPool, ...]]:
@@ -30,16 +33,27 @@ def pools_by_app(tree: Tree, owners: Owners) -> dict[str, tuple[PhpPool, ...]]:
 
 
 def parse_pools(path: str, text: str) -> list[PhpPool]:
-    """The pools of one file; `[global]` is none."""
-    pools: list[tuple[str, str | None]] = []
+    """The pools of one file; `[global]` is none. The last of two lines with the same key counts, as for php-fpm."""
+    pools: list[tuple[str, dict[str, str]]] = []
     for raw in text.splitlines():
         line = raw.split(";", 1)[0].strip()
         if line.startswith("[") and line.endswith("]"):
-            pools.append((line[1:-1].strip(), None))
-        elif pools and (match := re.fullmatch(r"user\s*=\s*\"?([\w.$-]{1,100})\"?", line)):
-            user = match[1].replace("$pool", pools[-1][0])
-            pools[-1] = (pools[-1][0], user)
-    return [PhpPool(path, name, user) for name, user in pools if name != "global" and as_text(name)]
+            pools.append((line[1:-1].strip(), {}))
+        elif pools and (match := _LINE.fullmatch(line)):
+            pools[-1][1][match[1]] = match[2]
+    return [_pool(path, name, values) for name, values in pools if name != "global" and as_text(name)]
+
+
+def _pool(path: str, name: str, values: Mapping[str, str]) -> PhpPool:
+    user, listen = values.get("user"), values.get("listen")
+    most = values.get("pm.max_children", "")
+    return PhpPool(
+        path,
+        name,
+        user.replace("$pool", name) if user and _USER.fullmatch(user) else None,
+        as_text(listen.replace("$pool", name)) if listen else None,
+        int(most) if most.isascii() and most.isdigit() and len(most) < 7 else None,
+    )
 
 
 def version_of(pools: tuple[PhpPool, ...]) -> str | None:

@@ -20,12 +20,17 @@ from collectors.disk import DiskCollector, Walk
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.oom_kills import OomKillsCollector
+from collectors.php import PhpCollector
+from collectors.pressure import PressureCollector
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.sampler import Sampler
 from collectors.services import ServicesCollector
+from collectors.unix_diag import Listening, Queue
 from coloc.model import App, Database, DatabaseKind, PhpPool
 from coloc.services import Unit
+from tests.fakes.cgroups import FakeCgroups
 from tests.fakes.colocations import colocation
 from tests.fakes.proc import FakeProc
 
@@ -41,7 +46,9 @@ APPS = colocation(
         packaging_version=2,
         install_dir="/var/www/blog",
         databases=(Database(DatabaseKind.MYSQL, "blog"),),
-        php_pools=(PhpPool("/etc/php/8.2/fpm/pool.d/blog.conf", "blog", "blog"),),
+        php_pools=(
+            PhpPool("/etc/php/8.2/fpm/pool.d/blog.conf", "blog", "blog", "/var/run/php/php8.2-fpm-blog.sock", 8),
+        ),
     ),
     App(
         "nuage",
@@ -59,6 +66,10 @@ APPS = colocation(
     shares={"blog": {"chorale": 1.0}, "nuage": {"chorale": 0.25, "velo": 0.75}},
 )
 _UIDS = {"blog": 901, "nuage": 902}
+OOM_OF_UID_901 = (
+    "2026-11-23T12:00:00.000001+00:00 house kernel: [ 77.1] Out of memory: Killed process 51 (php-fpm8.2) "
+    "total-vm:9kB, anon-rss:9kB, file-rss:0kB, shmem-rss:0kB, UID:901 pgtables:9kB oom_score_adj:0\n"
+)
 
 
 class FlatWalk(Walk):
@@ -83,7 +94,12 @@ class MeasuredHouse:
 
     def work(self) -> None:
         """Everybody works a little."""
-        self.proc.process(51, uid=901, parent=50, used=(120, 30), pages=250)
+        self.proc.process(
+            51, uid=901, parent=50, used=(120, 30), pages=250, name="php-fpm8.2", title="php-fpm: pool blog"
+        )
+        FakeCgroups(self.root / "sys/fs/cgroup").unit("nuage.service", waited=(4_000_000, 90_000, 1_250_000), kills=0)
+        with (self.root / "var/log/kern.log").open("a") as log:
+            log.write(OOM_OF_UID_901)
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service", used=(40, 8), threads=4, pages=500)
         self.proc.machine(400, 100)
 
@@ -104,14 +120,29 @@ class MeasuredHouse:
             ServicesCollector(show=_show),
             DiskCollector(self.root, walk=FlatWalk),
             DatabasesCollector(self.root, sizes={DatabaseKind.MYSQL: _sizes, DatabaseKind.POSTGRESQL: _sizes}),
+            PressureCollector(_user_ids, root=self.root),
+            OomKillsCollector(_user_ids, root=self.root),
+            PhpCollector(
+                _user_ids,
+                cgroups=self.root / "sys/fs/cgroup",
+                files=ProcFiles(self.proc.root),
+                owner=self.proc.owner,
+                sockets=lambda: [Listening("/run/php/php8.2-fpm-blog.sock", 7, Queue(2, 511))],
+                file_number=lambda _: 7,
+            ),
         ]
 
     def _lay_out(self) -> None:
         for name in ("blog", "nuage"):
             (self.root / "var/www" / name).mkdir(parents=True)
         (self.root / "var/www/nuage/x.db").write_bytes(b"x" * 8192)
-        self.proc.process(50)
-        self.proc.process(51, uid=901, parent=50)
+        self.proc.process(50, name="php-fpm8.2", title="php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)")
+        self.proc.process(51, uid=901, parent=50, name="php-fpm8.2", title="php-fpm: pool blog")
+        groups = FakeCgroups(self.root / "sys/fs/cgroup")
+        groups.unit("php8.2-fpm.service", pids=(50, 51))
+        groups.unit("nuage.service", waited=(2_500_000, 40_000, 1_000_000), kills=0)
+        (self.root / "var/log").mkdir(parents=True)
+        (self.root / "var/log/kern.log").write_text("")
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service")
 
     def _put_facts(self) -> None:
@@ -128,6 +159,10 @@ class MeasuredHouse:
         self.sampler.put("backups", backup_families(backups))
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))
+
+
+def _user_ids(names: Iterable[str]) -> Mapping[str, int]:
+    return {name: _UIDS[name] for name in names}
 
 
 def _statvfs(_: Path) -> os.statvfs_result:

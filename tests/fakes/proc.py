@@ -29,6 +29,7 @@ class FakeProc:
         parent: int = 1,
         uid: int = 0,
         name: str = "sleep",
+        title: str = "",
         cgroup: str = "/",
         used: tuple[int, int] = (0, 0),
         kids: tuple[int, int] = (0, 0),
@@ -47,6 +48,8 @@ class FakeProc:
         (folder / "statm").write_text(f"900 {pages + 5} 5 1 0 90 0\n")
         (folder / "status").write_text(f"Name:\t{name}\nVmSwap:\t{swap_kib} kB\nThreads:\t{threads}\n")
         (folder / "cgroup").write_text(f"0::{cgroup}\n")
+        (folder / "comm").write_text(f"{name}\n")
+        (folder / "cmdline").write_bytes((title or name).encode() + b"\0")
 
     def end(self, pid: int) -> None:
         """The process is gone."""

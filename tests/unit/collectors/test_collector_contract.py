@@ -16,6 +16,9 @@ from collectors.exposition import encode
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.oom_kills import OomKillsCollector
+from collectors.php import PhpCollector
+from collectors.pressure import PressureCollector
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.services import ServicesCollector
@@ -25,10 +28,22 @@ from tests.fakes.colocations import colocation, figures
 from tests.fakes.measured_house import APPS, MeasuredHouse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"}
+LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"} | {"unit", "state", "pool"}
 UNITS = ("_bytes", "_seconds", "_ratio", "_processes", "_threads", "_files", "_up", "_success", "_cpus", "_load")
-COUNTS = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded")
-NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases")
+COUNTS = (
+    "_max",
+    "_free",
+    "_only",
+    "_unreadable",
+    "_folders",
+    "_folded",
+    "_kills",
+    "_state",
+    "_restarts",
+    "_queue",
+    "_workers",
+)
+NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases", "pressure", "oom_kills", "php")
 
 ODD = colocation(
     App("gone", "g", "Gone", state=AppState.STRAY, user="nobody-here", install_dir="/gone", services=("gone",)),
@@ -45,6 +60,9 @@ BLIND: dict[str, Callable[[Path], Collector]] = {
     "services": lambda _: ServicesCollector(show=lambda units: {unit: Unit(unit) for unit in units}),
     "disk": lambda empty: DiskCollector(empty),
     "databases": lambda empty: DatabasesCollector(empty),
+    "pressure": lambda empty: PressureCollector(lambda _: {}, root=empty),
+    "oom_kills": lambda empty: OomKillsCollector(lambda _: {}, root=empty),
+    "php": lambda empty: PhpCollector(lambda _: {}, cgroups=empty, files=ProcFiles(empty), sockets=lambda: ()),
 }
 
 

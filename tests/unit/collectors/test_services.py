@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from collectors.services import ServicesCollector, php_units, worst
+from collectors.services import MOST_UNITS, ServicesCollector, php_units, worst
 from coloc.model import App, PhpPool
 from coloc.services import Unit
 from tests.fakes.colocations import colocation, figures
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-UP, DOWN = {"active": "active"}, {"active": "failed", "result": "exit-code"}
+UP: Mapping[str, str | int] = {"active": "active"}
+DOWN: Mapping[str, str | int] = {"active": "failed", "result": "exit-code"}
 POOL = PhpPool("/etc/php/8.2/fpm/pool.d/blog.conf", "blog", "blog")
 
 
 class FakeSystemd:
     """Knows some units; counts how often it was asked."""
 
-    def __init__(self, **units: Mapping[str, str]) -> None:
+    def __init__(self, **units: Mapping[str, str | int]) -> None:
         self.units = {name.replace("_", "."): state for name, state in units.items()}
         self.asked = 0
 
@@ -28,6 +29,10 @@ class FakeSystemd:
 
 
 def ups(systemd: FakeSystemd, *apps: App, **shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in looked(systemd, *apps, **shares).items() if "_up{" in name}
+
+
+def looked(systemd: FakeSystemd, *apps: App, **shares: Mapping[str, float]) -> dict[str, float]:
     return figures(ServicesCollector(show=systemd).collect(colocation(*apps, shares=shares), NOW))
 
 
@@ -71,3 +76,29 @@ def test_the_php_version_comes_from_the_pool_s_folder_or_the_settings() -> None:
         "php8.3-fpm",
     )
     assert php_units(App("x", "x", "X")) == ()
+
+
+def test_an_app_s_own_units_tell_their_state_and_how_often_they_were_started_anew() -> None:
+    systemd = FakeSystemd(nuage={"active": "active", "restarts": 7}, push=DOWN)
+    seen = looked(systemd, App("nuage", "n", "N", services=("nuage", "push"), php_pools=(POOL,)))
+    labels = 'app="nuage",project="_none"'
+    assert {name: value for name, value in seen.items() if "_unit_" in name} == {
+        f'coloc_unit_state{{{labels},state="active",unit="nuage"}}': 1,
+        f'coloc_unit_state{{{labels},state="failed",unit="push"}}': 1,
+        f'coloc_unit_restarts_total{{{labels},unit="nuage"}}': 7,
+        f'coloc_unit_restarts_total{{{labels},unit="push"}}': 0,
+    }
+
+
+def test_a_unit_that_is_gone_or_in_no_known_state_has_none() -> None:
+    systemd = FakeSystemd(a={"active": "inactive", "load": "not-found"}, b={"active": "dancing"})
+    assert "_unit_" not in "".join(looked(systemd, App("x", "x", "X", services=("a", "b", "c"))))
+
+
+def test_an_app_of_many_units_stays_bounded() -> None:
+    names = [f"u{number}" for number in range(9)]
+    state: Mapping[str, str | int] = {"active": "active", "restarts": 1}
+    systemd = FakeSystemd(**dict.fromkeys(names, state))
+    seen = looked(systemd, App("x", "x", "X", services=tuple(names)))
+    assert sum("_unit_state" in name for name in seen) == MOST_UNITS
+    assert seen['coloc_unit_restarts_total{app="x",project="_none",unit="_other"}'] == 9 - MOST_UNITS
