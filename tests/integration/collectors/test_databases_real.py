@@ -73,6 +73,12 @@ class Watch:
         return self.seen.get(f'coloc_app_database_{what}{{app="{app}",kind="{kind}",project="{PROJECTS[app]}"}}', -1.0)
 
 
+def both_answer(seen: dict[str, float]) -> dict[str, float]:
+    """What was seen, or nothing while one of the servers was too slow."""
+    answers = [seen[f'coloc_database_server_success{{kind="{kind}"}}'] for kind in (MYSQL, POSTGRESQL)]
+    return seen if all(answers) else {}
+
+
 def sizes(seen: dict[str, float], app: str) -> float:
     return sum(value for name, value in seen.items() if name.startswith(f'coloc_app_database_bytes{{app="{app}"'))
 
@@ -107,7 +113,7 @@ def say(client: subprocess.Popen[bytes], sql: str) -> None:
 
 
 def test_sizes_are_those_of_everybody_and_what_is_not_there_is_absent(servers: Servers) -> None:
-    seen = Watch(servers).look()
+    seen = until(lambda: both_answer(Watch(servers).look()), seconds=100)
     assert sizes(seen, "blog") >= 65_536 + 3000
     assert sizes(seen, "tchat") > 1_000_000
     assert not [name for name in seen if "not_there" in name]
@@ -121,10 +127,10 @@ def test_connections_are_counted_exactly(servers: Servers, kind: DatabaseKind, a
     with clients(servers, kind, app, 5), clients(servers, kind, other, 2):
         until(
             lambda: watch.look() and (watch.of("connections", app), watch.of("connections", other)) == (5, 2),
-            seconds=60,
+            seconds=100,
         )
         assert watch.seen[f'coloc_project_database_connections{{project="{PROJECTS[app]}"}}'] == 5
-    until(lambda: watch.look() and watch.of("connections", app) == 0, seconds=60)
+    until(lambda: watch.look() and watch.of("connections", app) == 0, seconds=100)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,7 @@ def test_work_is_charged_to_the_app_whose_it_is(
 ) -> None:
     watch = Watch(servers)
     with clients(servers, kind, app, 1) as (working,), clients(servers, kind, other, 1):
-        until(lambda: watch.look() and watch.of("connections", app) == watch.of("connections", other) == 1, seconds=60)
+        until(lambda: watch.look() and watch.of("connections", app) == watch.of("connections", other) == 1, seconds=100)
         last = -1.0
         deadline = time.monotonic() + 100
         while watch.of("cpu_seconds_total", app) < 0.3 or watch.of("busy_seconds_total", app) < 0.3:
@@ -167,12 +173,13 @@ def test_an_account_with_the_daemon_s_rights_sees_as_much_as_the_administrator(
         watch = Watch(watcher)
         until(
             lambda: watch.look() and watch.of("connections", "pages") == watch.of("connections", "salon") == 2,
-            seconds=60,
+            seconds=100,
         )
     assert watch.of("busy_seconds_total", "pages") >= 0
     assert watch.of("cpu_seconds_total", "salon") >= 0
-    for app in ("blog", "tchat"):
-        assert sizes(watch.seen, app) == sizes(Watch(servers).look(), app) > 0
+    administrator = Watch(servers)
+    for app in ("blog", "tchat"):  # again, as PostgreSQL may tidy up between two looks
+        until(lambda app=app: sizes(watch.look(), app) == sizes(administrator.look(), app) > 0, seconds=100)  # type: ignore[misc]
 
 
 def test_a_server_that_stands_still_costs_only_its_own_series(servers: Servers) -> None:
@@ -180,13 +187,13 @@ def test_a_server_that_stands_still_costs_only_its_own_series(servers: Servers) 
     (pid,) = (int(row[0]) for row in [Path(servers.mysql_socket).with_name("pid").read_text().split()])
     os.kill(pid, signal.SIGSTOP)
     try:
-        watch.look()
+        # Whatever this machine is busy with, the other server answers sooner or later; the one that stands still never.
+        until(lambda: watch.look() and watch.of("connections", "tchat") >= 0, seconds=100)
         assert watch.seen['coloc_database_server_success{kind="mysql"}'] == 0
-        assert watch.of("connections", "tchat") == 0
         assert sizes(watch.seen, "blog") == 0
     finally:
         os.kill(pid, signal.SIGCONT)
-    until(lambda: watch.look()['coloc_database_server_success{kind="mysql"}'] == 1, seconds=60)
+    until(lambda: watch.look()['coloc_database_server_success{kind="mysql"}'] == 1, seconds=100)
 
 
 def test_a_socket_that_never_answers_costs_only_its_own_series(servers: Servers, tmp_path: Path) -> None:
@@ -196,14 +203,16 @@ def test_a_socket_that_never_answers_costs_only_its_own_series(servers: Servers,
         (tmp_path / ".s.PGSQL.5432").chmod(0o777)
         tmp_path.chmod(0o755)
         watch = Watch(replace(servers, pg_host=str(tmp_path)))
-        watch.look()
+        until(lambda: watch.look() and watch.of("connections", "blog") >= 0, seconds=100)
     assert watch.seen['coloc_database_server_success{kind="postgresql"}'] == 0
     assert sizes(watch.seen, "tchat") == 0
     assert sizes(watch.seen, "blog") > 0
 
 
 def test_a_server_that_is_gone_costs_only_its_own_series(servers: Servers) -> None:
-    seen = Watch(replace(servers, mysql_socket="/nowhere")).look()
+    watch = Watch(replace(servers, mysql_socket="/nowhere"))
+    until(lambda: watch.look() and watch.of("connections", "tchat") >= 0, seconds=100)
+    seen = watch.seen
     assert sizes(seen, "blog") == 0
     assert sizes(seen, "tchat") > 1_000_000
     assert seen['coloc_database_server_success{kind="mysql"}'] == 0
