@@ -30,6 +30,7 @@ COMMANDS = {
     "restore": ("restore", "Bring an app back from an archive."),
     "alerts": ("alerts", "Open incidents; take one on, silence one."),
     "quota": ("quota", "Use, limits and what enforcement would do."),
+    "database-accounts": ("database_accounts", "The daemon's accounts on MariaDB and PostgreSQL."),
     "demo": ("demo", "A small colocation to look at, in a folder of its own."),
 }
 

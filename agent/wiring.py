@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from collectors.databases import DatabasesCollector
@@ -17,8 +19,8 @@ from collectors.pressure import PressureCollector
 from collectors.processes import ProcessesCollector
 from collectors.services import ServicesCollector
 from coloc.config import Config
-from coloc.databases.servers import Servers
-from coloc.databases.sizes import Sizes, size_readers
+from coloc.databases.answers import Ask, askers
+from coloc.databases.servers import servers_from
 from coloc.model import DatabaseKind
 
 
@@ -31,7 +33,7 @@ def collectors_of(config: Config) -> list[Collector]:
         ServicesCollector(interval_seconds=rhythm.every),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
-        DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),
+        DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),
         PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
         OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
     ]
@@ -40,9 +42,13 @@ def collectors_of(config: Config) -> list[Collector]:
     return collectors
 
 
-def _sizes(root: Path) -> Mapping[DatabaseKind, Sizes]:
-    """Who tells the sizes. The servers of this machine know nothing of the apps of another tree."""
-    return size_readers(Servers()) if root == Path("/") else {}
+def _askers(config: Config) -> Mapping[DatabaseKind, Ask]:
+    """Who asks the servers. Those of this machine know nothing of the apps of another tree."""
+    if config.root != Path("/"):
+        return {}
+    servers = servers_from(config.database_servers.model_dump())
+    # The superuser that coloc.yml may name is for root's backups; the daemon enters under its own name.
+    return askers(servers if os.geteuid() == 0 else replace(servers, pg_user=""))
 
 
 def blind_spots(collectors: list[Collector]) -> tuple[str, ...]:

@@ -1,28 +1,34 @@
-"""Bytes of each app's databases. Asks sizes only; a server that does not answer costs its own databases' series."""
+"""Size, connections and time of each app's databases. Each kind is asked beside the others and costs only its own.
+
+What servers answer is `coloc.databases.answers`', what becomes of it `database_families`'.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from collectors.labels import clean, fold
+from collectors.aside import Aside
+from collectors.backends import Backends
+from collectors.database_families import Look, families, owners_of
 from collectors.paths import below
-from collectors.shares import project_label, project_sums
-from coloc.databases.sizes import Sizes
+from collectors.spending import Growth, Spending
+from coloc.databases.answers import Answer, Ask
 from coloc.errors import ColocError
-from coloc.model import App, Colocation, Database, DatabaseKind
+from coloc.model import Colocation, Database, DatabaseKind
 
-_MOST_PER_APP = 20
 _BESIDE_SQLITE = ("-wal", "-journal")
+_PATIENCE_SECONDS = 8.0
 
 
 class DatabasesCollector:
-    """The size of each database of each app."""
+    """The databases of each app, asked of the servers that hold them."""
 
     name = "databases"
     deadline_seconds = 30.0
@@ -32,87 +38,88 @@ class DatabasesCollector:
         root: Path = Path("/"),
         *,
         interval_seconds: float = 60.0,
-        sizes: Mapping[DatabaseKind, Sizes] | None = None,
+        askers: Mapping[DatabaseKind, Ask] | None = None,
+        backends: Backends | None = None,
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self.interval_seconds = interval_seconds
-        self._root = root
-        self._sizes = sizes or {}
+        self._root, self._patience = root, patience_seconds
+        self._askers = askers or {}
+        self._asides = {kind: Aside[Answer](kind.value) for kind in DatabaseKind}
+        self._backends = backends or Backends()
+        self._busy, self._cpu = Spending(), Spending()
+        self._growth: dict[tuple[DatabaseKind, str], Growth[str]] = {}
         self._problems: dict[DatabaseKind, str] = {}
-        self._asked: set[DatabaseKind] = set()
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Ask each kind of server once."""
-        found = self._all_sizes({database for app in colocation.inventory.apps.values() for database in app.databases})
-        yield from _sizes_of_apps(colocation, found)
-        answers = GaugeMetricFamily(
-            "coloc_database_server_success", "1 when the server told the sizes.", labels=["kind"]
-        )
-        for kind in self._sizes:
-            if kind in self._asked:
-                answers.add_metric([str(kind)], float(kind not in self._problems))
-        yield answers
+        databases = {database for app in colocation.inventory.apps.values() for database in app.databases}
+        asked = self._ask(databases)
+        answers = self._answers(asked)
+        spent = [self._charge(colocation, kind, answer) for kind, answer in answers.items()]
+        for spending in (self._busy, self._cpu):
+            spending.keep(colocation.inventory.apps)
+        servers = [kind for kind in asked if kind is not DatabaseKind.SQLITE]
+        yield from families(Look(colocation, servers, answers, self._busy, self._cpu, frozenset().union(*spent)))
 
     def limits(self) -> tuple[str, ...]:
         """Servers that did not answer at the last look."""
         return tuple(self._problems.values())
 
-    def _all_sizes(self, databases: set[Database]) -> Mapping[Database, int]:
-        found: dict[Database, int] = {}
-        self._problems, self._asked = {}, set()
+    def _ask(self, databases: set[Database]) -> list[DatabaseKind]:
+        asked = []
         for kind in DatabaseKind:
-            asked = sorted(database for database in databases if database.kind is kind)
-            if kind is DatabaseKind.SQLITE:
-                found |= sqlite_sizes(self._root, asked)
-            elif asked and kind in self._sizes:
-                self._asked.add(kind)
-                try:
-                    found |= self._sizes[kind](asked)
-                except ColocError as error:
-                    self._problems[kind] = error.sentence()
-        return found
+            mine = sorted(database for database in databases if database.kind is kind)
+            ask = partial(_sqlite, self._root, mine) if kind is DatabaseKind.SQLITE else self._askers.get(kind)
+            if mine and ask is not None:
+                self._asides[kind].begin(ask)
+                asked.append(kind)
+        return asked
+
+    def _answers(self, asked: list[DatabaseKind]) -> dict[DatabaseKind, Answer]:
+        end = time.monotonic() + self._patience
+        answers, problems = {}, {}
+        for kind in asked:
+            try:
+                answers[kind] = self._asides[kind].result(end - time.monotonic())
+            except ColocError as error:
+                problems[kind] = error.sentence()
+        self._problems = problems
+        return answers
+
+    def _charge(self, colocation: Colocation, kind: DatabaseKind, answer: Answer) -> frozenset[tuple[str, str]]:
+        """Add up what was spent since the last look; returns which of ("busy" or "cpu", kind) are known."""
+        owners, told = owners_of(colocation, kind), set[tuple[str, str]]()
+        cpu = self._backends.spent(answer) if kind is DatabaseKind.POSTGRESQL else self._grown(kind, "cpu", answer.cpu)
+        for what, spending, grown in (
+            ("busy", self._busy, self._grown(kind, "busy", answer.busy)),
+            ("cpu", self._cpu, cpu),
+        ):
+            if grown is not None:
+                spending.charge(colocation, kind, owners, grown)
+                told.add((what, kind))
+        return frozenset(told)
+
+    def _grown(self, kind: DatabaseKind, what: str, told: Mapping[str, float] | None) -> dict[str, float] | None:
+        growth = self._growth.setdefault((kind, what), Growth[str]())
+        if told is None:
+            growth.forget()
+            return None
+        return growth.since(told)
 
 
-def sqlite_sizes(root: Path, databases: Iterable[Database]) -> dict[Database, int]:
+def _sqlite(root: Path, databases: Iterable[Database]) -> Answer:
+    return Answer(sqlite_sizes(root, databases))
+
+
+def sqlite_sizes(root: Path, databases: Iterable[Database]) -> dict[str, int]:
     """The size of each SQLite file with what was not merged into it yet; files that are not there are left out."""
     found = {}
     for database in databases:
         path = below(root, database.name)
         with suppress(OSError):
-            found[database] = path.stat().st_size
+            found[database.name] = path.stat().st_size
             for suffix in _BESIDE_SQLITE:
                 with suppress(OSError):
-                    found[database] += path.with_name(path.name + suffix).stat().st_size
+                    found[database.name] += path.with_name(path.name + suffix).stat().st_size
     return found
-
-
-def label_of(app: App, database: Database) -> str:
-    """How a database is called: its name; an SQLite file by its place in the app's folder."""
-    if database.kind is DatabaseKind.SQLITE:
-        path = PurePosixPath(database.name)
-        folders = [folder for folder in app.folders if path.is_relative_to(folder)]
-        return clean(str(path.relative_to(max(folders, key=len))) if folders else path.name)
-    return clean(database.name)
-
-
-def _sizes_of_apps(colocation: Colocation, found: Mapping[Database, int]) -> Iterator[Metric]:
-    labels = ["app", "project", "database"]
-    family = GaugeMetricFamily("coloc_app_database_bytes", "Size of a database.", labels=labels)
-    sums: dict[str, float] = {}
-    folded = 0
-    for app_id, app in sorted(colocation.inventory.apps.items()):
-        known = [database for database in app.databases if database in found]
-        sizes = {label_of(app, database): float(found[database]) for database in known}
-        folded += max(0, len(sizes) - _MOST_PER_APP)
-        for name, size in fold(sizes, _MOST_PER_APP).items():
-            family.add_metric([app_id, project_label(colocation, app_id), name], size)
-        if known and len(known) == len(app.databases):
-            sums[app_id] = sum(sizes.values())
-    yield family
-    projects = GaugeMetricFamily(
-        "coloc_project_database_bytes", "Size of the databases; shared apps by shares.", labels=["project"]
-    )
-    needed = [app_id for app_id, app in colocation.inventory.apps.items() if app.databases]
-    for project, size in project_sums(colocation, sums, needed).items():
-        projects.add_metric([project], size)
-    yield projects
-    yield GaugeMetricFamily("coloc_databases_folded", "Databases that are summed up as _other.", value=folded)

@@ -28,6 +28,10 @@ if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   # A nightly run that is under way is asked to end; Borg saves what it has sent.
   systemctl stop coloc-agent-backup.service 2>/dev/null || true
 fi
+# The daemon's own accounts on the database servers; anything else there is left alone.
+if [ -z "$root" ] && [ -x "$home/bin/coloc-agent" ]; then
+  "$home/bin/coloc-agent" database-accounts remove || echo "Later, by hand: the account coloc-agent on the database servers." >&2
+fi
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path; do
   rm -f "$root/etc/systemd/system/$unit"
 done

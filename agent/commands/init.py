@@ -37,6 +37,10 @@ def command(context: Context, root: Path, output: Path | None, force: bool) -> N
         return
     _write(target, text, force=force)
     click.echo(_NEXT.format(file=target))
+    if root == Path("/"):
+        from agent.commands.database_accounts import offer  # noqa: PLC0415 - `--help` must be quick
+
+        offer()
 
 
 _NEXT = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from coloc.command import CommandFailed, Run, run
@@ -96,15 +96,6 @@ def row_counts(servers: Servers, database: str, tables: Iterable[str], *, run: R
         for number, name in enumerate(names)
     )
     return {names[int(number)]: int(rows) for number, rows in ask(servers, sql, timeout=3600, run=run)} if sql else {}
-
-
-def sizes(servers: Servers, *, timeout: float = 10, run: Run = run) -> Mapping[str, int]:
-    """Bytes of every database, in one query."""
-    sql = (
-        "SELECT s.schema_name, COALESCE(SUM(t.data_length + t.index_length), 0) FROM information_schema.schemata s "
-        "LEFT JOIN information_schema.tables t ON t.table_schema = s.schema_name GROUP BY s.schema_name"
-    )
-    return {name: int(size) for name, size in ask(servers, sql, timeout=timeout, run=run)}
 
 
 def _unescape(cell: str) -> str:

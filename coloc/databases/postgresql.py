@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from coloc.command import CommandFailed, Run, run
@@ -103,11 +102,3 @@ def qualified(schema: str, table: str) -> str:
     plain = re.compile(r"[a-z_][a-z0-9_$]*")
     parts = (part if plain.fullmatch(part) else '"' + part.replace('"', '""') + '"' for part in (schema, table))
     return ".".join(parts)
-
-
-def sizes(servers: Servers, names: Iterable[str] = (), *, timeout: float = 10, run: Run = run) -> Mapping[str, int]:
-    """Bytes of every database that may be entered (or of these), in one query."""
-    wanted = ", ".join(text(name) for name in names)
-    sql = "SELECT datname, pg_database_size(oid) FROM pg_database WHERE datallowconn"
-    sql += f" AND datname IN ({wanted})" if wanted else ""
-    return {name: int(size) for name, size in ask(servers, sql, columns=2, timeout=timeout, run=run)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from collectors.agent_facts import (
     name_families,
     quota_families,
 )
+from collectors.backends import Backends
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector, Walk
 from collectors.filesystems import FilesystemsCollector
@@ -28,6 +29,7 @@ from collectors.procfs import ProcFiles
 from collectors.sampler import Sampler
 from collectors.services import ServicesCollector
 from collectors.unix_diag import Listening, Queue
+from coloc.databases.answers import Answer
 from coloc.model import App, Database, DatabaseKind, PhpPool
 from coloc.services import Unit
 from tests.fakes.cgroups import FakeCgroups
@@ -86,6 +88,8 @@ class MeasuredHouse:
     def __init__(self, folder: Path) -> None:
         self.proc = FakeProc(folder / "proc")
         self.root = folder / "root"
+        self.postgresql = FakeProc(folder / "postgresql")
+        self.mysql_spent = 2.5
         self.collectors = self._collectors()
         self._lay_out()
         self._clock = 100.0
@@ -102,6 +106,8 @@ class MeasuredHouse:
             log.write(OOM_OF_UID_901)
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service", used=(40, 8), threads=4, pages=500)
         self.proc.machine(400, 100)
+        self.postgresql.process(71, parent=69, name="postgres", used=(150, 50))
+        self.mysql_spent += 4.0
 
     def _collectors(self) -> list[Collector]:
         machine = MachineFiles(self.proc.root)
@@ -119,7 +125,11 @@ class MeasuredHouse:
             FilesystemsCollector(self.root, statvfs=_statvfs),
             ServicesCollector(show=_show),
             DiskCollector(self.root, walk=FlatWalk),
-            DatabasesCollector(self.root, sizes={DatabaseKind.MYSQL: _sizes, DatabaseKind.POSTGRESQL: _sizes}),
+            DatabasesCollector(
+                self.root,
+                askers={DatabaseKind.MYSQL: self._ask_mysql, DatabaseKind.POSTGRESQL: _ask_postgresql},
+                backends=Backends(ProcFiles(self.postgresql.root), ticks_per_second=100),
+            ),
             PressureCollector(_user_ids, root=self.root),
             OomKillsCollector(_user_ids, root=self.root),
             PhpCollector(
@@ -132,7 +142,13 @@ class MeasuredHouse:
             ),
         ]
 
+    def _ask_mysql(self) -> Answer:
+        spent, connections = {"blog": self.mysql_spent}, {("blog", "blog"): 3, ("root", ""): 1}
+        return Answer({"blog": 65_536}, connections, 151, spent, {"blog": self.mysql_spent / 2})
+
     def _lay_out(self) -> None:
+        for pid, parent in ((69, 1), (70, 69), (71, 69)):
+            self.postgresql.process(pid, parent=parent, name="postgres")
         for name in ("blog", "nuage"):
             (self.root / "var/www" / name).mkdir(parents=True)
         (self.root / "var/www/nuage/x.db").write_bytes(b"x" * 8192)
@@ -173,5 +189,5 @@ def _show(units: Iterable[str]) -> Mapping[str, Unit]:
     return {unit: Unit(unit, active="failed" if unit == "nuage-push" else "active") for unit in units}
 
 
-def _sizes(databases: Collection[Database] | Iterable[Database]) -> Mapping[Database, int]:
-    return dict.fromkeys(databases, 65_536)
+def _ask_postgresql() -> Answer:
+    return Answer({"nuage": 65_536}, {("nuage", "nuage"): 10}, 100, {"nuage": 7.5}, None, {71: "nuage"}, 70)

@@ -115,7 +115,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_that_pages_tell_exist(page: Path) -> None:
-    for name in re.findall(r"(?:`|(?m:^ *))(?:sudo )?coloc-agent ([a-z]+)\b", page.read_text()):
+    for name in re.findall(r"(?:`|(?m:^ *))(?:sudo )?coloc-agent ([a-z][a-z-]*)", page.read_text()):
         assert name in COMMANDS, f"{page.name} tells of coloc-agent {name}"
 
 

@@ -37,6 +37,12 @@ def test_init_writes_a_file_that_is_ours_and_works(server: Path, tmp_path: Path)
     assert config.root == server
 
 
+def test_init_on_the_server_itself_tells_how_to_make_the_accounts_on_its_databases(tmp_path: Path) -> None:
+    result = do("init", "--output", str(tmp_path / "coloc.yml"))
+    assert result.exception is None
+    assert "coloc-agent database-accounts create" in result.output
+
+
 def test_init_never_overwrites_unless_told_and_keeps_what_was_there(server: Path, tmp_path: Path) -> None:
     target = tmp_path / "coloc.yml"
     target.write_text("mine\n")

@@ -14,8 +14,7 @@ import pytest
 from backup.dump_spec import DumpSpec, dump_argv, read_result
 from coloc.databases import mysql, postgresql, sqlite
 from coloc.databases.servers import Servers
-from coloc.databases.sizes import size_readers
-from coloc.model import Database, DatabaseKind
+from coloc.model import DatabaseKind
 
 HOSTILE = ["plain", "--help", "a`b\"c'd\\e", "with space=and;semicolon", "é日\t本"]
 
@@ -118,13 +117,3 @@ def test_a_dump_that_breaks_half_way_fails(tmp_path: Path, servers: Servers) -> 
     assert code == 1 and data
     assert "broken" in read_result(folder / "result.json").failure
     mysql.drop(servers, "broken")
-
-
-def test_all_sizes_come_from_one_question(servers: Servers) -> None:
-    mysql.ask(servers, "CREATE DATABASE sized; USE sized; CREATE TABLE a (id INT); INSERT INTO a VALUES (1)")
-    readers = size_readers(servers)
-    ours, gone = Database(DatabaseKind.MYSQL, "sized"), Database(DatabaseKind.MYSQL, "gone")
-    assert set(readers[DatabaseKind.MYSQL]([ours, gone])) == {ours}
-    postgres = Database(DatabaseKind.POSTGRESQL, "postgres")
-    assert readers[DatabaseKind.POSTGRESQL]([postgres])[postgres] > 1_000_000
-    mysql.drop(servers, "sized")

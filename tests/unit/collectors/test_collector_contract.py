@@ -42,6 +42,7 @@ COUNTS = (
     "_restarts",
     "_queue",
     "_workers",
+    "_connections",
 )
 NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases", "pressure", "oom_kills", "php")
 
