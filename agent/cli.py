@@ -30,6 +30,7 @@ COMMANDS = {
     "restore": ("restore", "Bring an app back from an archive."),
     "alerts": ("alerts", "Open incidents; take one on, silence one."),
     "quota": ("quota", "Use, limits and what enforcement would do."),
+    "rules": ("rules", "The rules of the alerts; as alert rules for Prometheus."),
     "demo": ("demo", "A small colocation to look at, in a folder of its own."),
 }
 
