@@ -53,6 +53,11 @@ class Prometheus:
             self._process.wait()
         self._log.close()
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
+
     def query(self, expression: str) -> dict[str, float]:
         """The answer to a question: labels as text → value; {} when there is none, or nobody answers yet."""
         url = f"http://127.0.0.1:{self._port}/api/v1/query?{urllib.parse.urlencode({'query': expression})}"
