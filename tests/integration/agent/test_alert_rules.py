@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from agent.prometheus_rules import prometheus_rules
+from agent.rules import RULES
 from agent.web import Response, Web
 from coloc.config import Config
 from tests.fakes.alertmanager import Alertmanager, Receiver
@@ -69,6 +70,23 @@ def test_the_command_prints_what_is_deployed(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (0, (DEPLOY / "alerts.rules.yml").read_text())
     assert "their defaults" in done.stderr
+
+
+def test_the_command_tells_people_the_rules_as_coloc_yml_has_them(tmp_path: Path) -> None:
+    (tmp_path / "coloc.yml").write_text(
+        "coloc: {name: demo}\nrules: {app_down: {wait: 5m}, backup_late: {off: true}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "--config", str(tmp_path / "coloc.yml"), "rules"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert rows["app_down"] == ["critical", "300", "s", "docs/runbook/app_down.md"]
+    assert rows["backup_late"][0] == "off"
+    assert set(rows) == set(RULES)
 
 
 def serving(exposition: bytes) -> Web:
