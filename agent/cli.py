@@ -31,6 +31,7 @@ COMMANDS = {
     "alerts": ("alerts", "Open incidents; take one on, silence one."),
     "quota": ("quota", "Use, limits and what enforcement would do."),
     "database-accounts": ("database_accounts", "The daemon's accounts on MariaDB and PostgreSQL."),
+    "rules": ("rules", "The rules of the alerts; as alert rules for Prometheus."),
     "demo": ("demo", "A small colocation to look at, in a folder of its own."),
 }
 

@@ -112,7 +112,8 @@ class Daemon:
             )
             for line in announced(new, house.config.coloc.language):
                 self._say(line)
-            house.publish(observation, evaluator.standings(house.config, observation, now), now)
+            standings = evaluator.standings(house.config, observation, now)
+            house.publish(observation, standings, now, config_error=self._config_error)
             rhythm.beat()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)

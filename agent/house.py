@@ -23,6 +23,7 @@ from agent.observation import Observation
 from agent.page.page import render
 from agent.page.words import language_of
 from agent.quotas import Standing
+from agent.rule_facts import rule_families
 from agent.rules import CollectorHealth
 from agent.scrape import scrape_routes
 from agent.snapshot import open_by_severity, snapshot
@@ -103,7 +104,14 @@ class House:
         usage = self._window.update(standings, colocation, time.monotonic())
         return Observation(colocation, usage, health, blind_spots(self._collectors))
 
-    def publish(self, observation: Observation, standings: Sequence[Standing], now: datetime) -> None:
+    def publish(
+        self,
+        observation: Observation,
+        standings: Sequence[Standing],
+        now: datetime,
+        *,
+        config_error: str | None = None,
+    ) -> None:
         """Make the page, the API and the agent's own metrics show this moment."""
         self._delivery.wake()
         status = snapshot(
@@ -116,6 +124,10 @@ class House:
             started_at=self._started_at,
         )
         self._sampler.put("house", self._families(observation, status))
+        judged = rule_families(
+            self.config, observation.colocation, self._state, standings, now, is_config_good=config_error is None
+        )
+        self._sampler.put("rules", judged)
         self._status = status
 
     def alive(self, clock: float) -> bool:

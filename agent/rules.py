@@ -2,6 +2,7 @@
 
 Each rule is a function from a `Situation` to findings: one per subject it can speak about, active or not. A subject it
 cannot speak about now has `active=None`, so that a gap in the measures neither raises nor resolves anything.
+Severities, waits and thresholds stand in `rule_table.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from agent.awaited import awaited
 from agent.backup_store import BackupStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
+from agent.rule_table import SPECS
 from collectors.usage import FilesystemUsage
 from coloc.config import Config, RuleChange
 from coloc.model import AppState, Colocation
@@ -49,7 +52,6 @@ class Situation:
         return finding.key in self.open_keys
 
 
-_CLOCK_ERROR = timedelta(hours=1)
 Rule = Callable[[Situation], Iterator[Finding]]
 
 
@@ -59,13 +61,10 @@ def app_down(situation: Situation) -> Iterator[Finding]:
         if app.state is AppState.STRAY or app_id not in situation.app_up:
             continue
         up = situation.app_up[app_id]
-        yield Finding(
+        yield _finding(
             "app_down",
             (("app", app_id), ("project", situation.colocation.project_of(app_id))),
             None if up is None else not up,
-            Severity.CRITICAL,
-            wait=timedelta(seconds=30),
-            clear_after=timedelta(seconds=30),
             value={"label": app.label, "units": ", ".join(app.services[:5])},
         )
 
@@ -73,13 +72,10 @@ def app_down(situation: Situation) -> Iterator[Finding]:
 def collector_failing(situation: Situation) -> Iterator[Finding]:
     """A collector that cannot measure: figures are old, and rules that need them are blind."""
     for collector in situation.collectors:
-        yield Finding(
+        yield _finding(
             "collector_failing",
             (("collector", collector.name),),
             collector.failing_since is not None,
-            Severity.WARNING,
-            wait=timedelta(minutes=5),
-            clear_after=timedelta(minutes=1),
             value={"error": collector.error[:300]} if collector.failing_since else {},
         )
 
@@ -88,11 +84,10 @@ def host_unreachable(situation: Situation) -> Iterator[Finding]:
     """A backup host that did not answer at the last run. What follows from it is not told again for each app."""
     for host in sorted(situation.config.backup.hosts):
         reachable, why = situation.hosts.get(host, (None, ""))
-        yield Finding(
+        yield _finding(
             "host_unreachable",
             (("host", host),),
             None if reachable is None else not reachable,
-            Severity.WARNING,
             value={"why": why} if reachable is False else {},
         )
 
@@ -102,11 +97,10 @@ def backup_failed(situation: Situation) -> Iterator[Finding]:
     for standing in _kept_backups(situation):
         reachable = situation.hosts.get(standing.host, (True, ""))[0]
         failed = None if reachable is False and not standing.last_try_ok else _failed(standing)
-        yield Finding(
+        yield _finding(
             "backup_failed",
             _backup_labels(situation, standing.app, standing.host),
             failed,
-            Severity.WARNING,
             value={"why": standing.failure} if failed else {},
         )
 
@@ -117,45 +111,31 @@ def _failed(standing: BackupStanding) -> bool:
 
 def backup_late(situation: Situation) -> Iterator[Finding]:
     """No proven-good backup of an app at a host for too long. It counts from when the app was first seen."""
-    if not situation.config.reaches("backup"):
-        return
-    known = {(standing.app, standing.host): standing for standing in situation.backups}
     limit = timedelta(seconds=situation.config.backup.late_after)
-    for app_id, app in sorted(situation.colocation.inventory.apps.items()):
-        if app.state is not AppState.OK or not (app.folders or app.databases):
-            continue
-        for host in sorted(situation.config.backup.hosts):
-            standing = known.get((app_id, host))
-            last = standing.last_success_at if standing else None
-            if last is not None and last > situation.now + _CLOCK_ERROR:
-                last = None  # written by a clock that was far ahead: it would keep us quiet until then
-            since = last or situation.first_seen.get(app_id)
-            late = None if since is None else situation.now - min(since, situation.now) > limit
-            yield Finding(
-                "backup_late",
-                _backup_labels(situation, app_id, host),
-                late,
-                Severity.CRITICAL,
-                value={"last": last.isoformat() if last else ""} if late else {},
-            )
+    for one in awaited(situation.config, situation.colocation, situation.backups, situation.first_seen, situation.now):
+        late = None if one.since is None else situation.now - one.since > limit
+        yield _finding(
+            "backup_late",
+            _backup_labels(situation, one.app, one.host),
+            late,
+            value={"last": one.last.isoformat() if one.last else ""} if late else {},
+        )
 
 
 def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
     """A filesystem that holds apps is nearly full; over only when it is three points emptier."""
-    above = _threshold(situation, "disk_nearly_full", 0.90)
+    spec = SPECS["disk_nearly_full"]
+    above, severe = _threshold(situation, "disk_nearly_full"), spec.severe or 1.0
     for filesystem in situation.filesystems:
         ratio = filesystem.used_ratio
-        severity = Severity.CRITICAL if ratio >= max(above, 0.97) else Severity.WARNING
-        finding = Finding(
+        finding = _finding(
             "disk_nearly_full",
             (("filesystem", filesystem.mount),),
             None,
-            severity,
-            wait=timedelta(seconds=30),
-            clear_after=timedelta(minutes=1),
+            severity=Severity.CRITICAL if ratio >= max(above, severe) else None,
             value={"percent": f"{ratio * 100:.0f}"},
         )
-        mark = above - 0.03 if situation.is_open(finding) else above
+        mark = above - spec.margin if situation.is_open(finding) else above
         yield replace(finding, active=ratio >= mark)
 
 
@@ -167,11 +147,11 @@ def quota_exceeded(situation: Situation) -> Iterator[Finding]:
         project = situation.config.projects.get(standing.project)
         limit = dict(project.quotas.limits()).get(standing.resource) if project else None
         ratio = standing.used / limit.hard if limit and standing.used is not None else 0.0
-        yield Finding(
+        yield _finding(
             "quota_exceeded",
             (("project", standing.project), ("resource", standing.resource)),
             active,
-            Severity.INFO if standing.step is QuotaStep.WARN else Severity.WARNING,
+            severity=Severity.INFO if standing.step is QuotaStep.WARN else None,
             # In tens of percent: a figure that wavers is not news.
             value={"step": str(standing.step), "percent": f"{round(ratio * 10) * 10:d}"} if active else {},
         )
@@ -181,7 +161,7 @@ def config_invalid(situation: Situation) -> Iterator[Finding]:
     """coloc.yml was changed and cannot be used: the agent goes on with what it had."""
     error = situation.config_error
     value = {"error": error[:500]} if error else {}
-    yield Finding("config_invalid", (), error is not None, Severity.WARNING, value=value)
+    yield _finding("config_invalid", (), error is not None, value=value)
 
 
 RULES: Mapping[str, Rule] = {
@@ -228,9 +208,21 @@ def _changed(finding: Finding, change: RuleChange) -> Finding:
     return finding
 
 
-def _threshold(situation: Situation, rule: str, default: float) -> float:
+def _finding(
+    rule: str,
+    labels: tuple[tuple[str, str], ...],
+    active: bool | None,
+    *,
+    severity: Severity | None = None,
+    value: Mapping[str, str],
+) -> Finding:
+    spec = SPECS[rule]
+    return Finding(rule, labels, active, severity or spec.severity, spec.wait, spec.clear_after, value)
+
+
+def _threshold(situation: Situation, rule: str) -> float:
     change = situation.config.rules.get(rule)
-    return change.above if change and change.above is not None else default
+    return change.above if change and change.above is not None else SPECS[rule].above or 1.0
 
 
 def _backup_labels(situation: Situation, app: str, host: str) -> tuple[tuple[str, str], ...]:

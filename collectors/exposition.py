@@ -16,6 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+HEALTH = "agent"  # the piece that says how the collectors are doing: it comes with any choice of them
 _END = b"# EOF\n"
 _TEXT_SUFFIX = {"counter": "_total", "info": "_info"}  # OpenMetrics names the family without it
 _TEXT_TYPE = {"info": "gauge", "unknown": "untyped"}
@@ -40,6 +41,7 @@ class Exposition:
     openmetrics: bytes
     text_gzip: bytes
     openmetrics_gzip: bytes
+    collectors: frozenset[str] = frozenset()  # those that can be asked for, also while they have found nothing yet
 
 
 def encode(collector: str, families: Sequence[Metric]) -> Piece:
@@ -73,18 +75,19 @@ def _escaped(value: str) -> str:
     return value
 
 
-def expose(pieces: Iterable[Piece]) -> Exposition:
-    """Put pieces together, in both formats, plain and compressed."""
+def expose(pieces: Iterable[Piece], collectors: Iterable[str] = ()) -> Exposition:
+    """Put pieces together, in both formats, plain and compressed; `collectors`: those that may be asked for."""
     kept = tuple(pieces)
+    known = frozenset(collectors) | {piece.collector for piece in kept}
     text = b"".join(piece.text for piece in kept)
     openmetrics = b"".join(piece.openmetrics for piece in kept) + _END
-    return Exposition(kept, text, openmetrics, _compress(text), _compress(openmetrics))
+    return Exposition(kept, text, openmetrics, _compress(text), _compress(openmetrics), known)
 
 
 def only(exposition: Exposition, collect: Collection[str], exclude: Collection[str]) -> Exposition:
-    """The pieces of the collectors that were asked for: those of `collect` (all when empty) less those of `exclude`."""
-    return expose(
-        piece
-        for piece in exposition.pieces
-        if (not collect or piece.collector in collect) and piece.collector not in exclude
-    )
+    """The pieces of the collectors that were asked for: those of `collect` (all when empty) less those of `exclude`.
+
+    How the collectors are doing comes with any choice, unless it is excluded by its name.
+    """
+    wanted = ({*collect, HEALTH} if collect else exposition.collectors) - {*exclude}
+    return expose(piece for piece in exposition.pieces if piece.collector in wanted)

@@ -15,7 +15,9 @@ from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
 
+from collectors.cap import Cap
 from collectors.exposition import Piece, encode
+from collectors.renames import with_old_names
 from coloc.errors import ColocError
 from coloc.model import Colocation
 
@@ -66,6 +68,7 @@ class Guard:
     def __init__(self, collector: Collector, *, clock: Clock = time.monotonic, now: Now) -> None:
         self.collector = collector
         self._clock, self._now = clock, now
+        self._cap = Cap()
         self._lock = threading.Lock()
         self._standing = Standing(collector.name, collector.interval_seconds)
         self._begun: tuple[float, datetime] | None = None
@@ -77,7 +80,7 @@ class Guard:
             self._begun = begun, now
         try:
             families = tuple(self.collector.collect(colocation, now))
-            piece = encode(self.collector.name, families)
+            piece = encode(self.collector.name, self._cap.apply(with_old_names(families)))
         except Exception as error:  # noqa: BLE001 - one broken collector must cost only its own series
             self._failed(error, begun, now)
             return
@@ -109,6 +112,10 @@ class Guard:
             duration_seconds=late,
             failing_since=standing.failing_since or begun[1],
         )
+
+    def folded(self) -> dict[str, int]:
+        """How many label sets of each family were folded so far."""
+        return dict(self._cap.folded)
 
     def close(self) -> None:
         """Let the collector give back what it holds (descriptors, connections); it may look again afterwards."""

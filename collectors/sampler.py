@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from collectors.exposition import Exposition, Piece, encode, expose
+from collectors.cap import Cap
+from collectors.exposition import HEALTH, Exposition, Piece, encode, expose
 from collectors.guard import Clock, Collector, Guard, Now, Standing
+from collectors.renames import with_old_names
 from coloc.model import Colocation
 
 _GATHER_SECONDS = 0.2  # looks that end together are rendered together
-_HEALTH = "agent"
 _RENDER = "render"
 
 
@@ -42,6 +44,7 @@ class Sampler:
         self._render_seconds = render_seconds
         self._given: dict[str, tuple[tuple[Metric, ...], Piece]] = {}
         self._given_lock = threading.Lock()
+        self._cap = Cap()  # of the given families, below the same lock
         self._news = threading.Event()
         self._stopped = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
@@ -76,9 +79,8 @@ class Sampler:
     def put(self, name: str, families: Iterable[Metric]) -> None:
         """Families that the agent knows by itself (backups, quotas, incidents); they replace those of the same name."""
         kept = tuple(families)
-        piece = encode(name, kept)
         with self._given_lock:
-            self._given[name] = kept, piece
+            self._given[name] = kept, encode(name, self._cap.apply(with_old_names(kept)))
         self._news.set()
 
     def standings(self) -> tuple[Standing, ...]:
@@ -128,9 +130,12 @@ class Sampler:
         standings = self.standings()
         with self._given_lock:
             given = [piece for _, piece in self._given.values()]
+            folded = Counter(self._cap.folded)
+        for guard in self._guards:
+            folded.update(guard.folded())
         pieces = [standing.piece for standing in standings if standing.piece is not None]
-        pieces += [*given, encode(_HEALTH, list(health_families(standings)))]
-        self._exposition = expose(pieces)
+        pieces += [*given, encode(HEALTH, [*health_families(standings), *folded_families(folded)])]
+        self._exposition = expose(pieces, (standing.name for standing in standings))
         self.moved_at = self._clock()
         return self._exposition
 
@@ -150,3 +155,15 @@ def health_families(standings: Sequence[Standing]) -> Iterable[Metric]:
         if standing.last_success_at is not None:
             last.add_metric([standing.name], standing.last_success_at.timestamp())
     return [family for family in (success, duration, last) if family.samples]
+
+
+def folded_families(folded: Mapping[str, int]) -> Iterable[Metric]:
+    """What the caps of the families folded, as a metric; none while nothing was."""
+    family = CounterMetricFamily(
+        "coloc_series_folded",
+        "Series beyond the cap of a family that became _other, summed over all looks.",
+        labels=["family"],
+    )
+    for name, number in sorted(folded.items()):
+        family.add_metric([name], number)
+    return [family] if family.samples else []

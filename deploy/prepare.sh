@@ -4,7 +4,7 @@
 set -eu
 
 AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client"
-TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus sqlite3 acl util-linux php-fpm"
+TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm"
 FULL="$AGENT prometheus"
 
 case "${1:-agent}" in

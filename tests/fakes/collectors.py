@@ -18,6 +18,7 @@ class FakeCollector:
     def __init__(self, name: str, *, interval_seconds: float = 0.02, deadline_seconds: float = 5.0) -> None:
         self.name, self.interval_seconds, self.deadline_seconds = name, interval_seconds, deadline_seconds
         self.error: Exception | None = None
+        self.families: list[Metric] = []  # what it finds besides
         self.go_on = threading.Event()
         self.go_on.set()
         self.looks = self.most_at_once = self.closed = 0
@@ -32,6 +33,7 @@ class FakeCollector:
             if self.error:
                 raise self.error
             yield GaugeMetricFamily(f"coloc_fake_{self.name}", "Looks.", value=self.looks)
+            yield from self.families
         finally:
             self._at_once -= 1
 

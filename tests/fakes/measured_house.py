@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prometheus_client.metrics_core import Metric
+
 from collectors.agent_facts import (
     BackupFact,
     QuotaFact,
@@ -26,6 +28,16 @@ from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
+from collectors.rule_facts import (
+    AwaitedFact,
+    ProjectFact,
+    StepFact,
+    TryFact,
+    config_families,
+    project_families,
+    step_families,
+    try_families,
+)
 from collectors.sampler import Sampler
 from collectors.services import ServicesCollector
 from collectors.unix_diag import Listening, Queue
@@ -174,11 +186,25 @@ class MeasuredHouse:
         self.sampler.put("names", name_families(APPS, coloc="demo", kind="cloud", version="0.1.0"))
         self.sampler.put("backups", backup_families(backups))
         self.sampler.put("quotas", quota_families(quotas))
+        self.sampler.put("rules", _judged())
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))
 
 
 def _user_ids(names: Iterable[str]) -> Mapping[str, int]:
     return {name: _UIDS[name] for name in names}
+
+
+def _judged() -> list[Metric]:
+    projects = [ProjectFact("chorale", "Chorale du coin", ("lea",)), ProjectFact("velo", "Vélo pour tous", ())]
+    tries = [TryFact("blog", "chorale", "merle", ok=True), TryFact("nuage", "_shared", "merle", ok=False)]
+    waits = [AwaitedFact(row.app, row.project, row.host, NOW) for row in tries]
+    steps = [StepFact("velo", "cpu", 0), StepFact("velo", "disk", 1)]
+    return [
+        *project_families(projects),
+        *try_families(tries, waits, {"merle": True}),
+        *step_families(steps),
+        *config_families(is_good=True),
+    ]
 
 
 def _statvfs(_: Path) -> os.statvfs_result:

@@ -24,10 +24,10 @@ scrape_configs:
 class Prometheus:
     """Started by `with`, ended by its process id; its data goes with the folder."""
 
-    def __init__(self, folder: Path, target: str) -> None:
+    def __init__(self, folder: Path, target: str, *, config: str = CONFIG) -> None:
         self._folder, self._port = folder, free_port()
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "prometheus.yml").write_text(CONFIG.format(target=target))
+        (folder / "prometheus.yml").write_text(config.format(target=target))
 
     def __enter__(self) -> Prometheus:
         self._log = (self._folder / "log").open("wb")
@@ -52,6 +52,11 @@ class Prometheus:
             self._process.kill()
             self._process.wait()
         self._log.close()
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
 
     def query(self, expression: str) -> dict[str, float]:
         """The answer to a question: labels as text → value; {} when there is none, or nobody answers yet."""

@@ -67,7 +67,7 @@ def test_the_example_of_the_reference_is_a_file_that_works(tmp_path: Path) -> No
 
 def exposed() -> dict[str, tuple[str, set[str]]]:
     """name → (type, labels), from the exposition that tests hold."""
-    text = (ROOT / "tests/golden/metrics.prom").read_text()
+    text = "".join((ROOT / "tests/golden" / name).read_text() for name in ("metrics.prom", "rare.prom"))
     found = {name: (kind, set[str]()) for name, kind in re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text)}
     for name, labels in re.findall(r"(?m)^(coloc_\w+)\{(.*)\} ", text):
         found[name][1].update(re.findall(r'(\w+)="', labels))

@@ -60,6 +60,38 @@ def test_filters() -> None:
     assert ask({"exclude[]": ("b",)}).body == FOUND.pieces[0].text
     assert ask({"collect[]": ("nobody",)}).status == HTTPStatus.BAD_REQUEST
     assert ask({"collect[]": ("a",), "exclude[]": ("b",)}).status == HTTPStatus.BAD_REQUEST
+    assert ask({"exclude[]": ("b", "nobody")}).body == FOUND.pieces[0].text
+    assert ask({"collect[]": ("a", "b", "a")}).body == FOUND.text
+
+
+def test_a_collector_that_has_found_nothing_yet_can_be_asked_for() -> None:
+    early = expose([], ["disk"])
+    response = metrics(Request("/metrics", {"collect[]": ("disk",)}, Message()), early)
+    assert (response.status, response.body) == (HTTPStatus.OK, b"")
+
+
+def test_how_the_collectors_are_doing_comes_with_any_choice_of_them() -> None:
+    pieces = [encode(name, [GaugeMetricFamily(f"coloc_{name}", "X.", value=1)]) for name in ("a", "b", "agent")]
+    found = expose(pieces)
+    chosen = metrics(Request("/metrics", {"collect[]": ("a",)}, Message()), found)
+    assert chosen.body == pieces[0].text + pieces[2].text
+    without = metrics(Request("/metrics", {"exclude[]": ("agent",)}, Message()), found)
+    assert without.body == pieces[0].text + pieces[1].text
+
+
+def test_gzip_is_the_quick_one() -> None:
+    body = ask(Accept_Encoding="gzip").body
+    assert body == gzip.compress(FOUND.text, compresslevel=1, mtime=0)
+
+
+@pytest.mark.parametrize("seconds", ["10", "0.001", "-1", "soon", ""])
+def test_whatever_time_the_scraper_has_the_answer_is_there(seconds: str) -> None:
+    assert ask(X_Prometheus_Scrape_Timeout_Seconds=seconds).body == FOUND.text
+
+
+def test_a_choice_comes_in_every_form() -> None:
+    chosen = ask({"collect[]": ("b",)}, Accept=PROMETHEUS_2, Accept_Encoding="gzip")
+    assert gzip.decompress(chosen.body) == FOUND.pieces[1].openmetrics + b"# EOF\n"
 
 
 def test_before_the_first_look_there_is_nothing() -> None:

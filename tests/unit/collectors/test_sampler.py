@@ -50,6 +50,32 @@ def test_a_hanging_collector_keeps_its_figures_and_holds_nobody_up(started: Star
     assert started.bad.most_at_once == 1
 
 
+def test_the_age_of_figures_that_are_kept_is_the_time_of_the_look_that_found_them(started: Started) -> None:
+    until(lambda: "coloc_fake_bad 3" in started.text())
+    started.bad.go_on.clear()
+    until(lambda: 'coloc_collector_success{collector="bad"} 0.0' in started.text())
+    kept = lines_of(started.text(), "bad")
+    looks = started.good.looks
+    until(lambda: started.good.looks > looks + 5)
+    assert kept
+    assert lines_of(started.text(), "bad") == kept
+
+
+def lines_of(text: str, collector: str) -> list[str]:
+    """What a collector found, and when."""
+    starts = (f"coloc_fake_{collector} ", f'coloc_collector_last_success_timestamp_seconds{{collector="{collector}"}}')
+    return [line for line in text.splitlines() if line.startswith(starts)]
+
+
+def test_each_collector_keeps_its_own_rhythm() -> None:
+    quick, slow = FakeCollector("quick"), FakeCollector("slow", interval_seconds=3600)
+    sampler = Sampler([quick, slow], colocation)
+    sampler.start()
+    until(lambda: quick.looks > 20, seconds=60)
+    sampler.stop()
+    assert slow.looks == 1
+
+
 def test_a_broken_collector_recovers(started: Started) -> None:
     started.bad.error = RuntimeError("no")
     until(lambda: 'coloc_collector_success{collector="bad"} 0.0' in started.text())

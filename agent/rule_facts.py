@@ -1,0 +1,73 @@
+"""Brings together what `collectors/rule_facts.py` exposes: the facts behind the rules, as they are remembered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from prometheus_client.metrics_core import Metric
+
+from agent import backup_store
+from agent.awaited import awaited
+from agent.quotas import QuotaStep, Standing
+from collectors.rule_facts import (
+    AwaitedFact,
+    ProjectFact,
+    StepFact,
+    TryFact,
+    config_families,
+    project_families,
+    step_families,
+    try_families,
+)
+from coloc.config import Config
+from coloc.model import Colocation
+from coloc.state import State
+from coloc.times import parse_iso
+
+_STEPS = tuple(QuotaStep)
+
+
+def first_seen(state: State) -> dict[str, datetime]:
+    """Since when each app is known."""
+    known: Mapping[str, str] = json.loads(state.get("first_seen") or "{}")
+    return {app: parse_iso(moment) for app, moment in known.items()}
+
+
+def rule_families(
+    config: Config,
+    colocation: Colocation,
+    state: State,
+    standings: Sequence[Standing],
+    now: datetime,
+    *,
+    is_config_good: bool,
+) -> list[Metric]:
+    """The families at `now`."""
+    backups = backup_store.standings(state.connection)
+    hosts = {name: up for name, (up, _) in backup_store.host_troubles(state.connection).items()}
+    tries = [
+        TryFact(item.app, colocation.project_of(item.app), item.host, item.last_try_ok)
+        for item in backups
+        if item.host in config.backup.hosts and item.app in colocation.inventory.apps and item.last_try_at is not None
+    ]
+    waits = [
+        AwaitedFact(item.app, colocation.project_of(item.app), item.host, item.since)
+        for item in awaited(config, colocation, backups, first_seen(state), now)
+        if item.since is not None
+    ]
+    steps = [
+        StepFact(item.project, item.resource, _STEPS.index(item.step)) for item in standings if item.used is not None
+    ]
+    return [
+        *project_families(project_facts(config)),
+        *try_families(tries, waits, {name: up for name, up in hosts.items() if name in config.backup.hosts}),
+        *step_families(steps),
+        *config_families(is_good=is_config_good),
+    ]
+
+
+def project_facts(config: Config) -> list[ProjectFact]:
+    """The projects of coloc.yml with the names of their adminsys."""
+    return [ProjectFact(name, each.title or name, each.adminsys) for name, each in config.projects.items()]

@@ -1,0 +1,108 @@
+"""The rules as a table: what the agent's judge (`rules.py`) and the alert rules for Prometheus both are made of.
+
+It judges nothing. What people read of a rule stands in `alerts/messages.py`, what to do about it in `docs/runbook/`;
+what coloc.yml changes of a rule is laid over this table.
+
+In expressions HERE stands for the labels that choose a colocation, SEVERITY for the rule's own, and
+ABOVE, SEVERE, CLEAR and LATE for thresholds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from agent.incidents import Severity
+
+_NOW = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """One rule. `levels`: what Prometheus looks for, for each severity that the rule can have; the usual one first."""
+
+    name: str
+    subject: tuple[str, ...]  # the labels of its findings
+    levels: tuple[tuple[Severity, str], ...]
+    wait: timedelta = _NOW
+    clear_after: timedelta = _NOW
+    above: float | None = None  # the threshold, where coloc.yml may change it
+    severe: float | None = None  # from here on it is critical
+    margin: float = 0.0  # so far below the threshold it is over
+    metric_labels: Mapping[str, str] = field(
+        default_factory=dict
+    )  # where metrics call a label of the subject otherwise
+
+    @property
+    def severity(self) -> Severity:
+        """How much it usually matters."""
+        return self.levels[0][0]
+
+    @property
+    def runbook(self) -> str:
+        """The page that says what to do, from the root of the project."""
+        return f"docs/runbook/{self.name}.md"
+
+
+_DISK = "coloc_filesystem_used_ratio{HERE}"
+_QUOTA = "coloc_quota_used_ratio{HERE} and on (coloc, instance, project, resource) coloc_quota_step{HERE}"
+
+_TABLE = (
+    RuleSpec(
+        "app_down",
+        ("app", "project"),
+        ((Severity.CRITICAL, "coloc_app_up{HERE} == 0"),),
+        wait=timedelta(seconds=30),
+        clear_after=timedelta(seconds=30),
+    ),
+    RuleSpec(
+        "collector_failing",
+        ("collector",),
+        ((Severity.WARNING, "coloc_collector_success{HERE} == 0"),),
+        wait=timedelta(minutes=5),
+        clear_after=timedelta(minutes=1),
+    ),
+    RuleSpec("host_unreachable", ("host",), ((Severity.WARNING, "coloc_backup_host_up{HERE} == 0"),)),
+    RuleSpec(
+        "backup_failed",
+        ("app", "project", "host"),
+        (
+            (
+                Severity.WARNING,
+                "coloc_backup_last_try_success{HERE} == 0"
+                " unless on (coloc, instance, host) coloc_backup_host_up{HERE} == 0",
+            ),
+        ),
+    ),
+    RuleSpec(
+        "backup_late",
+        ("app", "project", "host"),
+        ((Severity.CRITICAL, "time() - coloc_backup_awaited_since_timestamp_seconds{HERE} > LATE"),),
+    ),
+    RuleSpec(
+        "disk_nearly_full",
+        ("filesystem",),
+        (
+            (
+                Severity.WARNING,
+                f"{_DISK} >= ABOVE or ({_DISK} >= CLEAR and on (coloc, instance, mount)"
+                ' ALERTS{alertname="ColocDiskNearlyFull",severity="SEVERITY",alertstate="firing",HERE})',
+            ),
+            (Severity.CRITICAL, f"{_DISK} >= SEVERE"),
+        ),
+        wait=timedelta(seconds=30),
+        clear_after=timedelta(minutes=1),
+        above=0.90,
+        severe=0.97,
+        margin=0.03,
+        metric_labels={"filesystem": "mount"},
+    ),
+    RuleSpec(
+        "quota_exceeded",
+        ("project", "resource"),
+        ((Severity.WARNING, f"{_QUOTA} >= 2"), (Severity.INFO, f"{_QUOTA} == 1")),
+    ),
+    RuleSpec("config_invalid", (), ((Severity.WARNING, "coloc_config_last_reload_success{HERE} == 0"),)),
+)
+SPECS: Mapping[str, RuleSpec] = {spec.name: spec for spec in _TABLE}

@@ -1,0 +1,138 @@
+"""promtool, a real Prometheus and a real Alertmanager take the files of deploy/prometheus, and an alert arrives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agent.prometheus_rules import prometheus_rules
+from agent.rules import RULES
+from agent.web import Response, Web
+from coloc.config import Config
+from tests.fakes.alertmanager import Alertmanager, Receiver
+from tests.fakes.prometheus import Prometheus, needed
+from tests.fakes.waiting import until
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy/prometheus"
+GOLDEN = (ROOT / "tests/golden/metrics.prom").read_bytes()
+CONFIG = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}", "{recording}"]
+alerting:
+  alertmanagers: [{{static_configs: [{{targets: ["{alertmanager}"]}}]}}]
+scrape_configs:
+  - job_name: coloc
+    static_configs:
+      - {{targets: ["{one}"], labels: {{coloc: hautepierre}}}}
+      - {{targets: ["{other}"], labels: {{coloc: montreynaud}}}}
+"""
+
+
+def said(*argv: str) -> str:
+    done = subprocess.run([needed(argv[0]), *argv[1:]], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_rule_files_are_good() -> None:
+    assert "SUCCESS" in said("promtool", "check", "rules", *map(str, sorted(DEPLOY.glob("*.rules.yml"))))
+
+
+def test_the_rules_of_one_colocation_are_good(tmp_path: Path) -> None:
+    changes = {"disk_nearly_full": {"severity": "info"}, "quota_exceeded": {"severity": "critical"}}
+    config = Config.model_validate({"coloc": {"name": "demo"}, "rules": changes})
+    (tmp_path / "here.yml").write_text(prometheus_rules(config, only_here=True))
+    assert "duplicate" not in said("promtool", "check", "rules", str(tmp_path / "here.yml"))
+
+
+def test_the_rules_do_what_their_unit_tests_say() -> None:
+    assert "FAILED" not in said("promtool", "test", "rules", *map(str, sorted((ROOT / "tests/promtool").glob("*.yml"))))
+
+
+def test_the_scrape_job_and_the_example_of_a_route_are_good() -> None:
+    said("promtool", "check", "config", str(DEPLOY / "scrape.yml"))
+    said("amtool", "check-config", str(DEPLOY / "alertmanager.yml"))
+
+
+def test_the_command_prints_what_is_deployed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "--config", str(tmp_path / "none.yml"), "rules", "--prometheus"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, (DEPLOY / "alerts.rules.yml").read_text())
+    assert "their defaults" in done.stderr
+
+
+def test_the_command_tells_people_the_rules_as_coloc_yml_has_them(tmp_path: Path) -> None:
+    (tmp_path / "coloc.yml").write_text(
+        "coloc: {name: demo}\nrules: {app_down: {wait: 5m}, backup_late: {off: true}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "--config", str(tmp_path / "coloc.yml"), "rules"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert rows["app_down"] == ["critical", "300", "s", "docs/runbook/app_down.md"]
+    assert rows["backup_late"][0] == "off"
+    assert set(rows) == set(RULES)
+
+
+def serving(exposition: bytes) -> Web:
+    """A server that is an agent as far as Prometheus sees."""
+    web = Web("127.0.0.1", 0, {"/metrics": lambda _: Response(exposition, "text/plain; version=0.0.4")})
+    web.start()
+    return web
+
+
+@pytest.fixture
+def two_servers() -> Iterator[tuple[str, str]]:
+    """Both have an app `nuage`; it is down on the first one only."""
+    webs = [serving(GOLDEN), serving(GOLDEN.replace(b'project="_shared"} 0.0', b'project="_shared"} 1.0'))]
+    yield webs[0].url.removeprefix("http://"), webs[1].url.removeprefix("http://")
+    for web in webs:
+        web.stop()
+
+
+def test_an_alert_arrives_from_the_server_that_it_is_about(two_servers: tuple[str, str], tmp_path: Path) -> None:
+    assert b'coloc_app_up{app="nuage",project="_shared"} 0.0' in GOLDEN
+    soon = Config.model_validate({"coloc": {"name": "test"}, "rules": {"app_down": {"wait": "1s"}}})
+    (tmp_path / "alerts.rules.yml").write_text(prometheus_rules(soon, only_here=False))
+    recording = yaml.safe_load((DEPLOY / "recording.rules.yml").read_text())
+    for group in recording["groups"]:
+        group["interval"] = "1s"
+    (tmp_path / "recording.rules.yml").write_text(yaml.safe_dump(recording))
+    with Receiver() as receiver, Alertmanager(tmp_path / "alertmanager", receiver.url) as alertmanager:
+        config = CONFIG.format(
+            rules=tmp_path / "alerts.rules.yml",
+            recording=tmp_path / "recording.rules.yml",
+            alertmanager=alertmanager.address,
+            one=two_servers[0],
+            other=two_servers[1],
+        )
+        # What is formatted is formatted once more by the fake: braces are doubled for it.
+        config = config.replace("{", "{{").replace("}", "}}")
+        with Prometheus(tmp_path / "prometheus", "", config=config) as prometheus:
+            found = until(
+                lambda: [one for one in receiver.alerts if one["labels"]["alertname"] == "ColocAppDown"],
+                seconds=90,
+                what="an alert at the receiver",
+            )
+            recorded = "count(count by (coloc) (coloc:project_memory_share:ratio)) == 2"
+            shares = until(lambda: prometheus.query(recorded), seconds=90, what="the recordings of both")
+    assert {one["labels"]["coloc"] for one in found} == {"hautepierre"}
+    assert found[0]["labels"]["app"] == "nuage"
+    assert found[0]["annotations"]["summary"] == "hautepierre: nuage est arrêtée"
+    assert found[0]["annotations"]["runbook_url"] == "docs/runbook/app_down.md"
+    assert shares == {"": 2}
