@@ -1,6 +1,7 @@
-"""What a scrape sends, made ready beforehand: text and OpenMetrics, plain and gzipped. A scrape copies bytes.
+"""What a scrape sends: text and OpenMetrics, plain and gzipped.
 
-Each collector's families are encoded once, when they were measured; an exposition is these pieces put together.
+Each collector's families are encoded once, when they were measured; an exposition is these pieces put together. That
+is done for the first scrape after a look and kept for the others: most looks are seen by nobody.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
@@ -31,15 +32,31 @@ class Piece:
     openmetrics: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Exposition:
-    """Everything measured so far, ready to be sent."""
+    """Everything measured so far; each form is put together when it is first asked for, and kept."""
 
     pieces: tuple[Piece, ...]
-    text: bytes
-    openmetrics: bytes
-    text_gzip: bytes
-    openmetrics_gzip: bytes
+
+    @cached_property
+    def text(self) -> bytes:
+        """The text format 0.0.4."""
+        return b"".join(piece.text for piece in self.pieces)
+
+    @cached_property
+    def openmetrics(self) -> bytes:
+        """OpenMetrics 1.0.0."""
+        return b"".join(piece.openmetrics for piece in self.pieces) + _END
+
+    @cached_property
+    def text_gzip(self) -> bytes:
+        """The text, compressed."""
+        return _compress(self.text)
+
+    @cached_property
+    def openmetrics_gzip(self) -> bytes:
+        """OpenMetrics, compressed."""
+        return _compress(self.openmetrics)
 
 
 def encode(collector: str, families: Sequence[Metric]) -> Piece:
@@ -74,11 +91,8 @@ def _escaped(value: str) -> str:
 
 
 def expose(pieces: Iterable[Piece]) -> Exposition:
-    """Put pieces together, in both formats, plain and compressed."""
-    kept = tuple(pieces)
-    text = b"".join(piece.text for piece in kept)
-    openmetrics = b"".join(piece.openmetrics for piece in kept) + _END
-    return Exposition(kept, text, openmetrics, _compress(text), _compress(openmetrics))
+    """Put pieces together."""
+    return Exposition(tuple(pieces))
 
 
 def only(exposition: Exposition, collect: Collection[str], exclude: Collection[str]) -> Exposition:
