@@ -121,7 +121,8 @@ class Daemon:
             observation = house.look(now)
             asked = list(requests.take(house.config.paths.requests))
             evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
-            house.publish(observation, evaluator.standings(house.config, observation, now), now)
+            if house.has_news(observation):
+                house.publish(observation, evaluator.standings(house.config, observation, now), now)
             self._scheduler.run_pending()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)

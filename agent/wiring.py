@@ -18,6 +18,8 @@ from coloc.databases.servers import Servers
 from coloc.databases.sizes import Sizes, size_readers
 from coloc.model import DatabaseKind
 
+_SERVICES_LOOKS = 3  # a program started for each: half of what the agent costs if it were at every look
+
 
 def collectors_of(config: Config) -> list[Collector]:
     """Every collector, with the rhythm that coloc.yml gives it."""
@@ -25,7 +27,7 @@ def collectors_of(config: Config) -> list[Collector]:
     return [
         MachineCollector(interval_seconds=rhythm.every),
         ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
-        ServicesCollector(interval_seconds=rhythm.every),
+        ServicesCollector(interval_seconds=rhythm.every * _SERVICES_LOOKS),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),

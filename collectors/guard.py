@@ -77,7 +77,7 @@ class Guard:
             self._begun = begun, now
         try:
             families = tuple(self.collector.collect(colocation, now))
-            piece = encode(self.collector.name, families)
+            piece = self._encoded(families)
         except Exception as error:  # noqa: BLE001 - one broken collector must cost only its own series
             self._failed(error, begun, now)
             return
@@ -115,6 +115,10 @@ class Guard:
         close = getattr(self.collector, "close", None)
         if close is not None:
             close()
+
+    def _encoded(self, families: tuple[Metric, ...]) -> Piece:
+        last = self._standing
+        return last.piece if last.piece and families == last.families else encode(self.collector.name, families)
 
     def _failed(self, error: Exception, begun: float, now: datetime) -> None:
         expected = isinstance(error, ColocError | OSError)

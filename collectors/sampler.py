@@ -76,6 +76,9 @@ class Sampler:
     def put(self, name: str, families: Iterable[Metric]) -> None:
         """Families that the agent knows by itself (backups, quotas, incidents); they replace those of the same name."""
         kept = tuple(families)
+        last = self._given.get(name)
+        if last is not None and last[0] == kept:
+            return
         piece = encode(name, kept)
         with self._given_lock:
             self._given[name] = kept, piece
