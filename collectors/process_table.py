@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from collectors.cpu_ledger import Look, Used
 from collectors.machine import MachineFiles, parse_cpu, parse_meminfo
-from collectors.ownership import Ownership
+from collectors.ownership import Ownership, unit_of
 from collectors.procfs import (
     OpenProcess,
     ProcFiles,
@@ -41,9 +41,22 @@ class Followed:
     uid: int = 0
     looks: int = 0
     unchanged: int = 0  # looks in a row
+    changes: int = 0  # looks in all
     threads: int = 1
     anonymous_pages: int = 0
     swap_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A followed process as others may read it, at any time. `changes` grows when its stat is another."""
+
+    pid: int
+    start: int
+    parent: int
+    app: str | None
+    changes: int
+    is_pool_master: bool = False  # of php-fpm: it works for its workers only
 
 
 class ProcessTable:
@@ -72,6 +85,15 @@ class ProcessTable:
     def processes(self) -> Collection[Followed]:
         """Those of the last look."""
         return self._followed.values()
+
+    def known(self) -> list[Known]:
+        """The same for another thread."""
+        found = []
+        for process in list(self._followed.values()):
+            used, unit = process.used, unit_of(process.cgroup)
+            is_pool_master = process.uid == 0 and unit.startswith("php") and "-fpm" in unit
+            found.append(Known(used.pid, process.start, used.parent, used.app, process.changes, is_pool_master))
+        return found
 
     def own(self, owned: Ownership) -> None:
         """The apps have changed: from now on processes belong to these."""
@@ -126,6 +148,7 @@ class ProcessTable:
                 if stat is None or stat.start != process.start:
                     return False
                 process.raw, process.threads, process.unchanged = raw, stat.threads, 0
+                process.changes += 1
                 before = process.used
                 own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
                 process.used = Used(before.pid, stat.parent, own, kids, before.app)

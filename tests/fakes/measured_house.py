@@ -20,6 +20,8 @@ from collectors.disk import DiskCollector, Walk
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.process_details import ProcessDetailsCollector
+from collectors.process_table import Known
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.sampler import Sampler
@@ -75,6 +77,7 @@ class MeasuredHouse:
     def __init__(self, folder: Path) -> None:
         self.proc = FakeProc(folder / "proc")
         self.root = folder / "root"
+        self._changes = 1
         self.collectors = self._collectors()
         self._lay_out()
         self._clock = 100.0
@@ -83,9 +86,12 @@ class MeasuredHouse:
 
     def work(self) -> None:
         """Everybody works a little."""
-        self.proc.process(51, uid=901, parent=50, used=(120, 30), pages=250)
-        self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service", used=(40, 8), threads=4, pages=500)
+        self.proc.process(51, uid=901, parent=50, used=(120, 30), pages=250, moved=(4096, 8192))
+        self.proc.process(
+            60, uid=902, cgroup="/system.slice/nuage.service", used=(40, 8), threads=4, pages=500, pss_kib=80
+        )
         self.proc.machine(400, 100)
+        self._changes += 1
 
     def _collectors(self) -> list[Collector]:
         machine = MachineFiles(self.proc.root)
@@ -99,12 +105,23 @@ class MeasuredHouse:
                 owner=self.proc.owner,
                 clock=lambda: 0.0,
             ),
+            ProcessDetailsCollector(
+                self._known,
+                files=ProcFiles(self.proc.root),
+                machine=machine,
+                ticks_per_second=100,
+                spent=lambda: 0.0,
+            ),
             MachineCollector(files=machine, ticks_per_second=100),
             FilesystemsCollector(self.root, statvfs=_statvfs),
             ServicesCollector(show=_show),
             DiskCollector(self.root, walk=FlatWalk),
             DatabasesCollector(self.root, sizes={DatabaseKind.MYSQL: _sizes, DatabaseKind.POSTGRESQL: _sizes}),
         ]
+
+    def _known(self) -> list[Known]:
+        whose = ((1, 0, None), (50, 1, None), (51, 50, "blog"), (60, 1, "nuage"))
+        return [Known(pid, 100, parent, app, self._changes) for pid, parent, app in whose]
 
     def _lay_out(self) -> None:
         for name in ("blog", "nuage"):
