@@ -36,8 +36,11 @@ check: $(VENV)/.test
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests
 
+# Every benchmark, or those that are named: make bench BENCH=scrape.
+BENCH ?= $(basename $(notdir $(wildcard bench/*.py)))
 bench: $(VENV)/.test
-	@for script in bench/*.py; do $(BIN)/python $$script || exit 1; done
+	@./deploy/prepare.sh bench
+	@status=0; for name in $(BENCH); do $(BIN)/python bench/$$name.py || status=1; done; exit $$status
 
 clean:
 	rm -rf .demo .cache $(VENV)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from coloc.times import iso, now_utc, parse_iso
 
 logger = logging.getLogger(__name__)
 _CLOCK_ERROR = timedelta(hours=1)
+_SETTLED_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class FactReader:
         self._state, self._spool = state, spool
         self._known = {row[0] for row in state.connection.execute("SELECT id FROM facts")}
         self._bad: set[str] = set()
+        self._read_to: int | None = None  # when the spool last changed, once everything before was read
 
     def take(self, now: datetime | None = None) -> list[Fact]:
         """Take what is new, all in one transaction, and return it oldest first. Raises StateError.
@@ -46,6 +49,9 @@ class FactReader:
         What was remembered later than `now` (the present, when it is not said) was written by a clock that went wrong:
         it does not outlive the next word.
         """
+        changed = self._spool.changed_at()
+        if changed is not None and changed == self._read_to:
+            return []
         latest = iso(now or now_utc())
         new: list[Fact] = []
         for fact in self._spool.read(known=frozenset(self._known | self._bad)):
@@ -58,6 +64,8 @@ class FactReader:
             with self._state.transaction() as connection:
                 new = [fact for fact in new if _remember(connection, fact, latest)]
             self._known |= {fact.id for fact in new}
+        # A file may still arrive within the same tick of the filesystem's clock: then the folder looks unchanged.
+        self._read_to = changed if changed is not None and time.time_ns() - changed > _SETTLED_NS else None
         return new
 
     @property

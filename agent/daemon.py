@@ -112,8 +112,9 @@ class Daemon:
             )
             for line in announced(new, house.config.coloc.language):
                 self._say(line)
-            standings = evaluator.standings(house.config, observation, now)
-            house.publish(observation, standings, now, config_error=self._config_error)
+            if house.has_news(observation):
+                standings = evaluator.standings(house.config, observation, now)
+                house.publish(observation, standings, now, config_error=self._config_error)
             rhythm.beat()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 
 from agent.colocation import ColocationReader
 from agent.incidents import Change, Incident
+from agent.news import News
 from agent.observation import Observation
 from agent.page.page import render
 from agent.page.words import language_of
@@ -72,6 +73,7 @@ class House:
         self._window = UsageWindow()
         self._teller = Teller(config)
         self._delivery = Delivery(state.path, channels_of(config), language=config.coloc.language)
+        self._news = News()
         self._status: Status | None = None
         self._web: Web | None = None
 
@@ -103,6 +105,10 @@ class House:
         health = tuple(CollectorHealth(item.name, item.failing_since, item.error) for item in standings)
         usage = self._window.update(standings, colocation, time.monotonic())
         return Observation(colocation, usage, health, blind_spots(self._collectors))
+
+    def has_news(self, observation: Observation) -> bool:
+        """True when this moment should be shown now, not at one of the next ticks. Ask once a tick."""
+        return self._news.worth_showing(observation, self._state.connection.total_changes)
 
     def publish(
         self,

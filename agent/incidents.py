@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Phase(StrEnum):
@@ -58,7 +59,13 @@ class Finding:
     @property
     def key(self) -> str:
         """Which incident this is about."""
-        return f"{self.rule}{{{','.join(f'{name}={value!r}' for name, value in self.labels)}}}"
+        return _key(self.rule, self.labels)
+
+
+@lru_cache(maxsize=1024)
+def _key(rule: str, labels: tuple[tuple[str, str], ...]) -> str:
+    """The same few hundred at each tick."""
+    return f"{rule}{{{','.join(f'{name}={value!r}' for name, value in labels)}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Web:
     ) -> None:
         self._server = _listen(host, port, routes)
         self._server.connection_seconds = connection_seconds
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.25,), name="coloc-web", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.5,), name="coloc-web", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -141,7 +141,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Called several times a second: end connections that last too long."""
+        """Called twice a second: end connections that last too long."""
         self.end_older_than(self.connection_seconds)
 
     def end_older_than(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from collectors.oom_kills import OomKillsCollector
 from collectors.ownership import user_ids_below
 from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
+from collectors.process_details import ProcessDetailsCollector
 from collectors.processes import ProcessesCollector
 from collectors.services import ServicesCollector
 from coloc.config import Config
@@ -23,14 +24,19 @@ from coloc.databases.answers import Ask, askers
 from coloc.databases.servers import servers_from
 from coloc.model import DatabaseKind
 
+_DETAILS_LOOKS = 6
+_SERVICES_LOOKS = 3  # a program started for each: half of what the agent costs if it were at every look
+
 
 def collectors_of(config: Config) -> list[Collector]:
     """Every collector, with the rhythm that coloc.yml gives it."""
     rhythm, root = config.sampling, config.root
+    processes = ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every)
     collectors: list[Collector] = [
         MachineCollector(interval_seconds=rhythm.every),
-        ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
-        ServicesCollector(interval_seconds=rhythm.every),
+        processes,
+        ProcessDetailsCollector(processes.known, interval_seconds=rhythm.every * _DETAILS_LOOKS),
+        ServicesCollector(interval_seconds=rhythm.every * _SERVICES_LOOKS),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),

@@ -1,6 +1,7 @@
-"""What a scrape sends, made ready beforehand: text and OpenMetrics, plain and gzipped. A scrape copies bytes.
+"""What a scrape sends: text and OpenMetrics, plain and gzipped.
 
-Each collector's families are encoded once, when they were measured; an exposition is these pieces put together.
+Each collector's families are encoded once, when they were measured; an exposition is these pieces put together. That
+is done for the first scrape after a look and kept for the others: most looks are seen by nobody.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
@@ -32,16 +33,35 @@ class Piece:
     openmetrics: bytes
 
 
-@dataclass(frozen=True, slots=True)
+FORMS = ("text", "openmetrics", "text_gzip", "openmetrics_gzip")
+
+
+@dataclass(frozen=True)
 class Exposition:
-    """Everything measured so far, ready to be sent."""
+    """Everything measured so far; each form is put together when it is first asked for, and kept."""
 
     pieces: tuple[Piece, ...]
-    text: bytes
-    openmetrics: bytes
-    text_gzip: bytes
-    openmetrics_gzip: bytes
     collectors: frozenset[str] = frozenset()  # those that can be asked for, also while they have found nothing yet
+
+    @cached_property
+    def text(self) -> bytes:
+        """The text format 0.0.4."""
+        return b"".join(piece.text for piece in self.pieces)
+
+    @cached_property
+    def openmetrics(self) -> bytes:
+        """OpenMetrics 1.0.0."""
+        return b"".join(piece.openmetrics for piece in self.pieces) + _END
+
+    @cached_property
+    def text_gzip(self) -> bytes:
+        """The text, compressed."""
+        return _compress(self.text)
+
+    @cached_property
+    def openmetrics_gzip(self) -> bytes:
+        """OpenMetrics, compressed."""
+        return _compress(self.openmetrics)
 
 
 def encode(collector: str, families: Sequence[Metric]) -> Piece:
@@ -76,12 +96,16 @@ def _escaped(value: str) -> str:
 
 
 def expose(pieces: Iterable[Piece], collectors: Iterable[str] = ()) -> Exposition:
-    """Put pieces together, in both formats, plain and compressed; `collectors`: those that may be asked for."""
+    """Put pieces together; `collectors`: those that may be asked for."""
     kept = tuple(pieces)
-    known = frozenset(collectors) | {piece.collector for piece in kept}
-    text = b"".join(piece.text for piece in kept)
-    openmetrics = b"".join(piece.openmetrics for piece in kept) + _END
-    return Exposition(kept, text, openmetrics, _compress(text), _compress(openmetrics), known)
+    return Exposition(kept, frozenset(collectors) | {piece.collector for piece in kept})
+
+
+def keep_ready(last: Exposition | None, now: Exposition) -> None:
+    """Put together what was asked of the last one, so that a scrape sends ready bytes."""
+    for form in FORMS:
+        if last is not None and form in vars(last):
+            getattr(now, form)
 
 
 def only(exposition: Exposition, collect: Collection[str], exclude: Collection[str]) -> Exposition:

@@ -14,6 +14,8 @@ from prometheus_client.metrics_core import Metric
 from collectors.paths import below
 from coloc.model import Colocation
 
+_PLACES_EVERY = 12  # looks: following each folder up to its mount point costs a hundred times the question itself
+
 
 def _used_ratio(figures: os.statvfs_result) -> float:
     """Root's reserve counts neither as used nor as usable: as `df` has it."""
@@ -47,11 +49,17 @@ class FilesystemsCollector:
     ) -> None:
         self.interval_seconds = interval_seconds
         self._root, self._statvfs = root, statvfs
+        self._colocation: Colocation | None = None
+        self._found: Mapping[str, Path] = {}
+        self._looks = 0
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Ask each filesystem once."""
         found = {}
-        for mount, folder in sorted(self._places(colocation).items()):
+        if colocation is not self._colocation or self._looks >= _PLACES_EVERY:
+            self._found, self._colocation, self._looks = self._places(colocation), colocation, 0
+        self._looks += 1
+        for mount, folder in sorted(self._found.items()):
             with suppress(OSError):
                 found[mount] = self._statvfs(folder)
         for name, what, value_of in _FAMILIES:

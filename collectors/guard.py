@@ -80,7 +80,7 @@ class Guard:
             self._begun = begun, now
         try:
             families = tuple(self.collector.collect(colocation, now))
-            piece = encode(self.collector.name, self._cap.apply(with_old_names(families)))
+            piece = self._encoded(families)
         except Exception as error:  # noqa: BLE001 - one broken collector must cost only its own series
             self._failed(error, begun, now)
             return
@@ -122,6 +122,12 @@ class Guard:
         close = getattr(self.collector, "close", None)
         if close is not None:
             close()
+
+    def _encoded(self, families: tuple[Metric, ...]) -> Piece:
+        last = self._standing
+        if last.piece and families == last.families:
+            return last.piece
+        return encode(self.collector.name, self._cap.apply(with_old_names(families)))
 
     def _failed(self, error: Exception, begun: float, now: datetime) -> None:
         expected = isinstance(error, ColocError | OSError)

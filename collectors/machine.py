@@ -149,13 +149,16 @@ def parse_cpu(data: bytes) -> CpuTimes:
 
 def parse_meminfo(data: bytes) -> Memory:
     """Parse the four lines of /proc/meminfo that we need."""
-    found: dict[bytes, int] = {}
-    for line in data.split(b"\n"):
-        words = line.split()
-        if len(words) >= 2 and _is_number(words[1]):
-            found.setdefault(words[0], int(words[1]) * 1024)
-    get = found.get
-    return Memory(get(b"MemTotal:"), get(b"MemAvailable:"), get(b"SwapTotal:"), get(b"SwapFree:"))
+    return Memory(*(_line_of(data, name) for name in (b"MemTotal:", b"MemAvailable:", b"SwapTotal:", b"SwapFree:")))
+
+
+def _line_of(data: bytes, name: bytes) -> int | None:
+    """The bytes of one line, which is in KiB."""
+    begin = 0 if data.startswith(name) else data.find(b"\n" + name) + 1
+    if not data.startswith(name, begin):
+        return None
+    words = data[begin + len(name) : begin + len(name) + 40].split()
+    return int(words[0]) * 1024 if words and _is_number(words[0]) else None
 
 
 def parse_loadavg(data: bytes) -> tuple[float, float, float] | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from collectors.cpu_ledger import Look, Used
 from collectors.machine import MachineFiles, parse_cpu, parse_meminfo
-from collectors.ownership import Ownership
+from collectors.ownership import Ownership, unit_of
 from collectors.procfs import (
     OpenProcess,
     ProcFiles,
@@ -23,6 +23,9 @@ from collectors.procfs import (
 )
 
 _OWNER_EVERY = 12  # looks: a worker changes its user just after its birth, seldom later
+_SLEEPER_OWNER_EVERY = 60  # looks: who does nothing does not change its user either
+_SLEEPS_AFTER = 2  # looks without any change
+_SLEEPER_EVERY = 3  # looks: what one used meanwhile is charged then, to the tick
 _EVERYBODY = 1  # pid 1: who does not see it does not see other users' processes
 
 
@@ -37,9 +40,23 @@ class Followed:
     cgroup: str = ""
     uid: int = 0
     looks: int = 0
+    unchanged: int = 0  # looks in a row
+    changes: int = 0  # looks in all
     threads: int = 1
     anonymous_pages: int = 0
     swap_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A followed process as others may read it, at any time. `changes` grows when its stat is another."""
+
+    pid: int
+    start: int
+    parent: int
+    app: str | None
+    changes: int
+    is_pool_master: bool = False  # of php-fpm: it works for its workers only
 
 
 class ProcessTable:
@@ -61,12 +78,22 @@ class ProcessTable:
         self._kernel: set[int] = set()
         self._owned = Ownership({}, {}, frozenset())
         self._last_look: float | None = None
+        self._round = 0
         self.unreadable = 0
         self.hidden = False
 
     def processes(self) -> Collection[Followed]:
         """Those of the last look."""
         return self._followed.values()
+
+    def known(self) -> list[Known]:
+        """The same for another thread."""
+        found = []
+        for process in list(self._followed.values()):
+            used, unit = process.used, unit_of(process.cgroup)
+            is_pool_master = process.uid == 0 and unit.startswith("php") and "-fpm" in unit
+            found.append(Known(used.pid, process.start, used.parent, used.app, process.changes, is_pool_master))
+        return found
 
     def own(self, owned: Ownership) -> None:
         """The apps have changed: from now on processes belong to these."""
@@ -81,40 +108,47 @@ class ProcessTable:
         self._followed.clear()
 
     def look(self) -> Look:
-        """Look at everybody once."""
-        pids = self._files.pids()
+        """Look at everybody once; at those that sleep, every third time."""
+        pids = set(self._files.pids())
         self.unreadable = 0
-        self._kernel.intersection_update(pids)
+        self._round += 1
+        self._kernel &= pids
         swapping = parse_meminfo(self._machine.read("meminfo")).swapped
         stayed: list[tuple[Used, Used]] = []
-        gone = [self._bury(pid) for pid in self._followed.keys() - set(pids)]
-        born = []
-        for pid in pids:
-            if pid in self._kernel:
-                continue
-            process = self._followed.get(pid)
-            if process is not None and not self._follow(process, stayed, swapping):
-                gone.append(self._bury(pid))
-                process = None
-            if process is None:
-                fresh = self._meet(pid)
-                if fresh is not None:
-                    born.append(fresh.used)
+        due = self._due()
+        gone = [self._bury(pid) for pid in self._followed.keys() - pids]
+        living = (process for process in due if process.used.pid in pids)
+        gone += [self._bury(process.used.pid) for process in living if not self._follow(process, stayed, swapping)]
+        met = (self._meet(pid) for pid in pids - self._followed.keys() - self._kernel)
+        born = [process.used for process in met if process is not None]
         self.hidden = _EVERYBODY not in self._followed
         now = self._clock()
         ticks = (now - self._last_look) * self._ticks if self._last_look is not None else 0.0
         self._last_look = now
         return Look(stayed, born, gone, parse_cpu(self._machine.read("stat")).user_and_system, ticks)
 
+    def _due(self) -> list[Followed]:
+        """Those to look at now. Parents always are, also of who just died: what children used is told by them."""
+        parents = {process.used.parent for process in self._followed.values()}
+        turn = -self._round % _SLEEPER_EVERY
+        return [
+            process
+            for pid, process in self._followed.items()
+            if process.unchanged < _SLEEPS_AFTER or pid % _SLEEPER_EVERY == turn or pid in parents
+        ]
+
     def _follow(self, process: Followed, stayed: list[tuple[Used, Used]], swapping: bool) -> bool:
         """Look again at a known process; False when it ended or its pid is another process's now."""
         try:
             raw = process.open.stat()
-            if raw != process.raw:
+            if raw == process.raw:
+                process.unchanged += 1
+            else:
                 stat = parse_stat(raw)
                 if stat is None or stat.start != process.start:
                     return False
-                process.raw, process.threads = raw, stat.threads
+                process.raw, process.threads, process.unchanged = raw, stat.threads, 0
+                process.changes += 1
                 before = process.used
                 own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
                 process.used = Used(before.pid, stat.parent, own, kids, before.app)
@@ -124,7 +158,8 @@ class ProcessTable:
                 process.anonymous_pages = parse_statm(process.open.memory()) or 0
             self._read_swap(process, swapping)
             process.looks += 1
-            if process.looks == 1 or (process.looks + process.used.pid) % _OWNER_EVERY == 0:
+            every = _SLEEPER_OWNER_EVERY if process.unchanged >= _SLEEPS_AFTER else _OWNER_EVERY
+            if process.looks == 1 or (self._round + process.used.pid) % every == 0:
                 self._read_owner(process)
         except OSError:
             return False
@@ -170,7 +205,7 @@ class ProcessTable:
         # VmSwap stands only in a long file: read it where something is swapped out, and now and then.
         if not swapping:
             process.swap_bytes = 0
-        elif (process.looks + process.used.pid) % _OWNER_EVERY == 0:
+        elif (self._round + process.used.pid) % _OWNER_EVERY == 0:
             process.swap_bytes = parse_swap(self._files.read(process.used.pid, "status")) or 0
 
     def _bury(self, pid: int) -> Used:

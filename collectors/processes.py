@@ -6,6 +6,7 @@ Following processes is `process_table`'s, attribution `ownership`'s, CPU sums `c
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -16,10 +17,12 @@ from prometheus_client.metrics_core import Metric
 from collectors.cpu_ledger import MODES, CpuLedger, Look
 from collectors.machine import MachineFiles
 from collectors.ownership import Ownership, UserIds, ownership
-from collectors.process_table import ProcessTable
+from collectors.process_table import Known, ProcessTable
 from collectors.procfs import ProcFiles
 from collectors.shares import app_and_project, project_label, project_sums, shares_of
 from coloc.model import SYSTEM, Colocation
+
+_FIRST_LOOK_SECONDS = 5.0
 
 
 class ProcessesCollector:
@@ -51,6 +54,7 @@ class ProcessesCollector:
         self._projects: dict[str, list[float]] = {}
         self._colocation: Colocation | None = None
         self._owned = Ownership({}, {}, frozenset())
+        self._has_looked = threading.Event()
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Look at all processes once."""
@@ -58,12 +62,18 @@ class ProcessesCollector:
             self._owned, self._colocation = ownership(colocation, self._user_ids), colocation
             self._table.own(self._owned)
         self._charge(self._table.look(), colocation)
+        self._has_looked.set()
         shown = self._shown()
         yield from self._cpu(colocation, shown)
         yield from self._gauges(colocation, shown)
         yield GaugeMetricFamily(
             "coloc_processes_unreadable", "Processes that the agent may not read.", value=self._table.unreadable
         )
+
+    def known(self) -> list[Known]:
+        """The processes of the last look, for another collector's thread; it waits a little for the first look."""
+        self._has_looked.wait(_FIRST_LOOK_SECONDS)
+        return self._table.known()
 
     def limits(self) -> tuple[str, ...]:
         """What cannot be seen from here, one sentence each."""

@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from collectors.cap import Cap
-from collectors.exposition import HEALTH, Exposition, Piece, encode, expose
+from collectors.exposition import HEALTH, Exposition, Piece, encode, expose, keep_ready
 from collectors.guard import Clock, Collector, Guard, Now, Standing
 from collectors.renames import with_old_names
 from coloc.model import Colocation
@@ -79,6 +79,9 @@ class Sampler:
     def put(self, name: str, families: Iterable[Metric]) -> None:
         """Families that the agent knows by itself (backups, quotas, incidents); they replace those of the same name."""
         kept = tuple(families)
+        last = self._given.get(name)
+        if last is not None and last[0] == kept:
+            return
         with self._given_lock:
             self._given[name] = kept, encode(name, self._cap.apply(with_old_names(kept)))
         self._news.set()
@@ -135,7 +138,9 @@ class Sampler:
             folded.update(guard.folded())
         pieces = [standing.piece for standing in standings if standing.piece is not None]
         pieces += [*given, encode(HEALTH, [*health_families(standings), *folded_families(folded)])]
-        self._exposition = expose(pieces, (standing.name for standing in standings))
+        last, found = self._exposition, expose(pieces, (standing.name for standing in standings))
+        keep_ready(last, found)
+        self._exposition = found
         self.moved_at = self._clock()
         return self._exposition
 

@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from prometheus_client.metrics_core import Metric
+
 from collectors.guard import Standing
 from coloc.model import Colocation
 
 _STALE_LOOKS = 3
 _STALE_SECONDS = 60.0
-_CPU = {"coloc_app_cpu_seconds_total": "app", "coloc_project_cpu_seconds_total": "project"}
+_CPU = {"coloc_app_cpu_seconds": "app", "coloc_project_cpu_seconds": "project"}
 
 Subject = tuple[str, str]  # (app or project, its name)
 
@@ -106,19 +108,25 @@ class UsageWindow:
 
 
 class _Figures:
-    """The gauges of apps and projects by (metric, who); databases of an app are added up."""
+    """The gauges of apps and projects, those that are asked for; databases of an app are added up."""
 
     def __init__(self, fresh: Iterable[Standing], cores: Mapping[Subject, float]) -> None:
         self._cores = cores
-        self._values: dict[tuple[str, str], float] = {}
-        for name, labels, value in _samples(fresh):
-            for kind in ("app", "project"):
-                if name.startswith(f"coloc_{kind}_") and kind in labels:
-                    key = name, labels[kind]
-                    self._values[key] = self._values.get(key, 0.0) + value
+        self._families: dict[str, list[Metric]] = {}
+        self._sums: dict[str, dict[str, float]] = {}
+        for standing in fresh:
+            for family in standing.families:
+                self._families.setdefault(family.name, []).append(family)
 
     def of(self, kind: str, who: str, figure: str) -> float | None:
-        return self._values.get((f"coloc_{kind}_{figure}", who))
+        name = f"coloc_{kind}_{figure}"
+        if name not in self._sums:
+            sums = self._sums[name] = dict[str, float]()
+            for family in self._families.get(name, ()):
+                for sample in family.samples:
+                    if kind in sample.labels:
+                        sums[sample.labels[kind]] = sums.get(sample.labels[kind], 0.0) + sample.value
+        return self._sums[name].get(who)
 
     def cores(self, kind: str, who: str) -> float | None:
         return self._cores.get((kind, who))
@@ -155,27 +163,25 @@ def _project_usage(project: str, figures: _Figures) -> ProjectUsage:
 
 def _filesystems(fresh: Iterable[Standing]) -> Iterator[FilesystemUsage]:
     found: dict[str, dict[str, float]] = {}
-    for name, labels, value in _samples(fresh):
-        if name.startswith("coloc_filesystem_"):
-            found.setdefault(labels["mount"], {})[name.removeprefix("coloc_filesystem_")] = value
+    for standing in fresh:
+        for family in standing.families:
+            if family.name.startswith("coloc_filesystem_"):
+                for sample in family.samples:
+                    figures = found.setdefault(sample.labels["mount"], {})
+                    figures[sample.name.removeprefix("coloc_filesystem_")] = sample.value
     for mount, figures in sorted(found.items()):
         yield FilesystemUsage(mount, figures["used_ratio"], figures["free_bytes"], bool(figures["read_only"]))
 
 
 def _cpu_seconds(standing: Standing) -> dict[Subject, float]:
     sums: dict[Subject, float] = {}
-    for name, labels, value in _samples([standing]):
-        if name in _CPU:
-            who = _CPU[name], labels[_CPU[name]]
-            sums[who] = sums.get(who, 0.0) + value
-    return sums
-
-
-def _samples(standings: Iterable[Standing]) -> Iterator[tuple[str, Mapping[str, str], float]]:
-    for standing in standings:
-        for family in standing.families:
+    for family in standing.families:
+        kind = _CPU.get(family.name)
+        if kind is not None:
             for sample in family.samples:
-                yield sample.name, sample.labels, sample.value
+                who = kind, sample.labels[kind]
+                sums[who] = sums.get(who, 0.0) + sample.value
+    return sums
 
 
 def _is_fresh(standing: Standing, clock: float) -> bool:

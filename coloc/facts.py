@@ -93,6 +93,13 @@ class Spool:
             except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
                 yield BadFact(name.removesuffix(".json"), f"{type(error).__name__}: {error}"[:200])
 
+    def changed_at(self) -> int | None:
+        """When a file last came or went, in nanoseconds since 1970; None when the folder cannot be asked."""
+        try:
+            return self._folder.stat().st_mtime_ns
+        except OSError:
+            return None
+
     def tidy(self, now: datetime) -> None:
         """Remove facts of more than thirty days, and what a cut write left; called by the writer before a run."""
         limit = f"{(now.astimezone(UTC) - _KEEP):%Y%m%dT%H%M%S%f}"

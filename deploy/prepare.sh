@@ -1,17 +1,20 @@
 #!/bin/sh
 # Installs the Debian packages that a step needs: `prepare.sh agent` to run, `prepare.sh test` to test, `prepare.sh full`
-# for `make run FULL=1`. Does nothing when they are there; says one clear sentence when it is not allowed to install.
+# for `make run FULL=1`, `prepare.sh bench` for what `make bench` compares with. Does nothing when they are there; says one
+# clear sentence when it is not allowed to install.
 set -eu
 
 AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client"
 TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm"
 FULL="$AGENT prometheus"
+BENCH="prometheus-process-exporter prometheus-node-exporter"
 
 case "${1:-agent}" in
   agent) wanted=$AGENT ;;
   test) wanted=$TEST ;;
   full) wanted=$FULL ;;
-  *) echo "usage: $0 agent|test|full" >&2; exit 2 ;;
+  bench) wanted=$BENCH ;;
+  *) echo "usage: $0 agent|test|full|bench" >&2; exit 2 ;;
 esac
 
 missing=""

@@ -26,6 +26,8 @@ from collectors.machine import MachineCollector, MachineFiles
 from collectors.oom_kills import OomKillsCollector
 from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
+from collectors.process_details import ProcessDetailsCollector
+from collectors.process_table import Known
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.rule_facts import (
@@ -102,6 +104,7 @@ class MeasuredHouse:
         self.root = folder / "root"
         self.postgresql = FakeProc(folder / "postgresql")
         self.mysql_spent = 2.5
+        self._changes = 1
         self.collectors = self._collectors()
         self._lay_out()
         self._clock = 100.0
@@ -111,15 +114,25 @@ class MeasuredHouse:
     def work(self) -> None:
         """Everybody works a little."""
         self.proc.process(
-            51, uid=901, parent=50, used=(120, 30), pages=250, name="php-fpm8.2", title="php-fpm: pool blog"
+            51,
+            uid=901,
+            parent=50,
+            used=(120, 30),
+            pages=250,
+            name="php-fpm8.2",
+            title="php-fpm: pool blog",
+            moved=(4096, 8192),
         )
         FakeCgroups(self.root / "sys/fs/cgroup").unit("nuage.service", waited=(4_000_000, 90_000, 1_250_000), kills=0)
         with (self.root / "var/log/kern.log").open("a") as log:
             log.write(OOM_OF_UID_901)
-        self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service", used=(40, 8), threads=4, pages=500)
+        self.proc.process(
+            60, uid=902, cgroup="/system.slice/nuage.service", used=(40, 8), threads=4, pages=500, pss_kib=80
+        )
         self.proc.machine(400, 100)
         self.postgresql.process(71, parent=69, name="postgres", used=(150, 50))
         self.mysql_spent += 4.0
+        self._changes += 1
 
     def _collectors(self) -> list[Collector]:
         machine = MachineFiles(self.proc.root)
@@ -132,6 +145,13 @@ class MeasuredHouse:
                 page_bytes=4096,
                 owner=self.proc.owner,
                 clock=lambda: 0.0,
+            ),
+            ProcessDetailsCollector(
+                self._known,
+                files=ProcFiles(self.proc.root),
+                machine=machine,
+                ticks_per_second=100,
+                spent=lambda: 0.0,
             ),
             MachineCollector(files=machine, ticks_per_second=100),
             FilesystemsCollector(self.root, statvfs=_statvfs),
@@ -157,6 +177,10 @@ class MeasuredHouse:
     def _ask_mysql(self) -> Answer:
         spent, connections = {"blog": self.mysql_spent}, {("blog", "blog"): 3, ("root", ""): 1}
         return Answer({"blog": 65_536}, connections, 151, spent, {"blog": self.mysql_spent / 2})
+
+    def _known(self) -> list[Known]:
+        whose = ((1, 0, None), (50, 1, None), (51, 50, "blog"), (60, 1, "nuage"))
+        return [Known(pid, 100, parent, app, self._changes) for pid, parent, app in whose]
 
     def _lay_out(self) -> None:
         for pid, parent in ((69, 1), (70, 69), (71, 69)):

@@ -37,6 +37,9 @@ class FakeProc:
         start: int = 100,
         pages: int = 10,
         swap_kib: int = 0,
+        moved: tuple[int, int] = (0, 0),
+        pss_kib: int = 12,
+        descriptors: int = 3,
     ) -> None:
         """Make a process, or change it in place: open descriptors see the change, as in a real /proc."""
         folder = self.root / str(pid)
@@ -47,6 +50,12 @@ class FakeProc:
         (folder / "stat").write_text(stat)
         (folder / "statm").write_text(f"900 {pages + 5} 5 1 0 90 0\n")
         (folder / "status").write_text(f"Name:\t{name}\nVmSwap:\t{swap_kib} kB\nThreads:\t{threads}\n")
+        (folder / "io").write_text(f"rchar: 9\nwchar: 9\nread_bytes: {moved[0]}\nwrite_bytes: {moved[1]}\n")
+        (folder / "smaps_rollup").write_text(f"55-7f ---p 00000000 00:00 0 [rollup]\nRss: 90 kB\nPss: {pss_kib} kB\n")
+        shutil.rmtree(folder / "fd", ignore_errors=True)
+        (folder / "fd").mkdir()
+        for number in range(descriptors):
+            (folder / "fd" / str(number)).touch()
         (folder / "cgroup").write_text(f"0::{cgroup}\n")
         (folder / "comm").write_text(f"{name}\n")
         (folder / "cmdline").write_bytes((title or name).encode() + b"\0")

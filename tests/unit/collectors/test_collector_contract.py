@@ -19,6 +19,8 @@ from collectors.machine import MachineCollector, MachineFiles
 from collectors.oom_kills import OomKillsCollector
 from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
+from collectors.process_details import ProcessDetailsCollector
+from collectors.process_table import Known
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.services import ServicesCollector
@@ -29,7 +31,19 @@ from tests.fakes.measured_house import APPS, MeasuredHouse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"} | {"unit", "state", "pool"}
-UNITS = ("_bytes", "_seconds", "_ratio", "_processes", "_threads", "_files", "_up", "_success", "_cpus", "_load")
+UNITS = (
+    "_bytes",
+    "_seconds",
+    "_ratio",
+    "_processes",
+    "_threads",
+    "_files",
+    "_up",
+    "_success",
+    "_cpus",
+    "_load",
+    "_descriptors",
+)
 COUNTS = (
     "_max",
     "_free",
@@ -44,7 +58,18 @@ COUNTS = (
     "_workers",
     "_connections",
 )
-NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases", "pressure", "oom_kills", "php")
+NAMES = (
+    "processes",
+    "process_details",
+    "machine",
+    "filesystems",
+    "services",
+    "disk",
+    "databases",
+    "pressure",
+    "oom_kills",
+    "php",
+)
 
 ODD = colocation(
     App("gone", "g", "Gone", state=AppState.STRAY, user="nobody-here", install_dir="/gone", services=("gone",)),
@@ -55,6 +80,9 @@ ODD = colocation(
 BLIND: dict[str, Callable[[Path], Collector]] = {
     "processes": lambda empty: ProcessesCollector(
         lambda _: {}, files=ProcFiles(empty), machine=MachineFiles(empty), owner=lambda _: 0
+    ),
+    "process_details": lambda empty: ProcessDetailsCollector(
+        lambda: [Known(7, 1, 1, "gone", 1)], files=ProcFiles(empty), machine=MachineFiles(empty)
     ),
     "machine": lambda empty: MachineCollector(files=MachineFiles(empty)),
     "filesystems": lambda empty: FilesystemsCollector(empty),

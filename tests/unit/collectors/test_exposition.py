@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from collectors.exposition import encode, expose, only
+from collectors.exposition import FORMS, encode, expose, keep_ready, only
 
 
 def example() -> list[GaugeMetricFamily | CounterMetricFamily]:
@@ -88,3 +88,11 @@ def test_it_says_the_same_as_prometheus_client(documentation: str, rows: list[tu
     piece = encode("any", families)
     assert piece.text == text_of(Families(families))
     assert piece.openmetrics + b"# EOF\n" == openmetrics_of(Families(families))  # type: ignore[no-untyped-call]
+
+
+def test_what_was_asked_once_is_ready_for_the_next_scrape_and_nothing_else() -> None:
+    last, now = expose([]), expose([])
+    assert last.text_gzip
+    keep_ready(last, now)
+    assert {"text", "text_gzip"} == vars(now).keys() & set(FORMS)
+    keep_ready(None, now)

@@ -195,3 +195,44 @@ def test_descriptors_are_given_back(watch: Watch) -> None:
     watch.look()
     watch.collector.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def asleep(watch: Watch) -> None:
+    for _ in range(5):
+        watch.look()
+
+
+def test_who_wakes_after_a_long_sleep_is_charged_all_of_it_within_three_looks(watch: Watch) -> None:
+    watch.proc.process(51, uid=901, used=(500, 0))
+    asleep(watch)
+    watch.proc.process(51, uid=901, used=(560, 0))
+    watch.proc.machine(80, 0)
+    watch.look()
+    watch.look()
+    seen = watch.look()
+    assert seen['coloc_app_cpu_seconds_total{app="blog",mode="user",project="chorale"}'] == 0.6
+    system = seen['coloc_app_cpu_seconds_total{app="_system",mode="user",project="_system"}']
+    watch.proc.machine(60, 0)  # what the rest was given too early is held back from it
+    later = watch.look()['coloc_app_cpu_seconds_total{app="_system",mode="user",project="_system"}']
+    assert (system, later) in {(0.2, 0.8), (0.8, 0.8)}
+
+
+def test_a_sleeping_parent_that_loses_its_child_charges_nothing_twice(watch: Watch) -> None:
+    watch.proc.process(50, uid=901)
+    watch.proc.process(51, uid=901, parent=50, used=(400, 0))
+    asleep(watch)
+    watch.proc.end(51)
+    watch.proc.process(50, uid=901, kids=(430, 0))
+    watch.proc.machine(100, 0)
+    for _ in range(4):
+        seen = watch.look()
+    assert seen['coloc_app_cpu_seconds_total{app="blog",mode="user",project="chorale"}'] == 0.3
+
+
+def test_a_sleeper_that_ends_is_missed_at_once(watch: Watch) -> None:
+    for pid in (51, 52, 53):
+        watch.proc.process(pid, uid=901)
+    asleep(watch)
+    for pid in (51, 52, 53):
+        watch.proc.end(pid)
+    assert watch.look()['coloc_app_processes{app="blog",project="chorale"}'] == 0
