@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coloc.config import Config
 
 _SECONDS = 10
+_HOST_SECONDS = 30  # Borg starts twice for each try, perhaps far away
 
 
 @click.command("check")
@@ -99,7 +100,7 @@ def _hosts(config: Config) -> Iterator[Point]:
     from coloc.command import run  # noqa: PLC0415
 
     def bounded(argv: Any, *, timeout: float, **options: Any) -> Output:
-        return run(argv, timeout=min(timeout, _SECONDS), **options)
+        return run(argv, timeout=min(timeout, _HOST_SECONDS), **options)
 
     for host in check_hosts(config, run=bounded):
         yield Point(f"backup.hosts.{host.host}", host.ok, host.sentence)

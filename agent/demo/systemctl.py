@@ -107,9 +107,9 @@ def _birth(pid: int) -> str:
 
 def _lives(group: int) -> bool:
     """True while a process of the group lives; one that only waits to be buried does not."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError):  # it ended meanwhile
-            fields = Path("/proc", pid, "stat").read_text(errors="replace").rpartition(") ")[2].split()
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError, IndexError):  # it is no process, or ended meanwhile
+            fields = (folder / "stat").read_text(errors="replace").rpartition(") ")[2].split()
             if fields[0] != "Z" and int(fields[2]) == group:
                 return True
     return False
