@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -29,11 +29,12 @@ from coloc import requests
 from coloc.config import Config, load_config
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
-from coloc.state import State, open_state
+from coloc.state import State, disk_is_full, open_state
 from coloc.times import iso, now_utc, parse_iso
 
 logger = logging.getLogger(__name__)
 _JUMP_SECONDS = 60
+_LOOK_FOR_ROOM_SECONDS = 5.0
 _ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
 
@@ -67,15 +68,16 @@ class Daemon:
             self._serve(config)
 
     def _serve(self, config: Config) -> None:
-        state = open_state(config.paths.state / "state.db")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        state = self._open(config.paths.state / "state.db")
         try:
+            state.keep_reserve()
             house = build_house(config, state, self._clocks.now())
         except BaseException:
             state.close()
             raise
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_reload)
         try:
             house.start()
             self._arm(config, state)
@@ -88,6 +90,24 @@ class Daemon:
             house.stop()
             state.close()
             logger.info("agent stopped")
+
+    def _open(self, path: Path) -> State:
+        """The state; on a full disk we say so once and wait for room, since ending would give us none."""
+        said = False
+        while True:
+            try:
+                return open_state(path)
+            except StateError as error:
+                if not disk_is_full(path.parent) or self._stop.is_set():
+                    raise
+                if not said:
+                    logger.error("no room for the state", extra={"why": error.sentence()})
+                    self._say(f"the agent waits for room: {error.sentence()}")
+                    self._notifier.ready(f"waits for room: {error.sentence()}")
+                said = True
+                self._notifier.alive()
+                self._wake.wait(_LOOK_FOR_ROOM_SECONDS)
+                self._wake.clear()
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
@@ -120,8 +140,11 @@ class Daemon:
         try:
             observation = house.look(now)
             asked = list(requests.take(house.config.paths.requests))
-            evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
-            house.publish(observation, evaluator.standings(house.config, observation, now), now)
+            try:
+                evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
+            finally:  # what could not be written down is shown all the same
+                seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))
+                house.publish(seen, evaluator.standings(house.config, observation, now), now)
             self._scheduler.run_pending()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)
@@ -208,3 +231,9 @@ class Daemon:
         self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
         logger.info("configuration read again")
         return new
+
+
+def _no_room(state: State) -> tuple[str, ...]:
+    if not disk_is_full(state.path.parent):
+        return ()
+    return (f"the state cannot be written: the disk of {state.path.parent} is full — free some space there",)
