@@ -152,7 +152,8 @@ class Daemon:
             # A full disk: history goes first; what is decided is decided again at the next tick.
             logger.error("the state cannot be written", extra={"why": error.sentence()})
             self._make_room(state)
-            self._notifier.alive()  # a restart would not give us room
+            if disk_is_full(state.path.parent) and house.alive(self._clocks.monotonic()):
+                self._notifier.alive()  # a restart would not give us room
         except Exception:  # one tick of the daemon: the next may be better, and the watchdog counts
             logger.exception("a tick failed")
         else:

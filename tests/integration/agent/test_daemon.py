@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -178,6 +180,19 @@ def test_a_second_daemon_on_the_same_state_is_refused(agent: Agent) -> None:
     second = subprocess.run(argv, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, timeout=30)
     assert second.returncode == 3
     assert "another coloc-agent" in second.stderr
+
+
+def test_the_watchdog_is_not_fed_while_every_evaluation_fails(agent: Agent) -> None:
+    agent.wait(lambda: agent.hears("WATCHDOG=1"))
+    with closing(sqlite3.connect(agent.folder / "state/state.db", timeout=30)) as connection:
+        connection.execute("DROP TABLE quota_steps")
+        connection.commit()
+    agent.wait(lambda: agent.said.count("a tick failed") > 1)
+    agent.hears("")
+    agent.words.clear()
+    failed = agent.said.count("a tick failed")
+    agent.wait(lambda: agent.said.count("a tick failed") > failed + 3)
+    assert not agent.hears("WATCHDOG=1")
 
 
 def test_on_a_full_disk_it_waits_for_room_and_says_so(agent: Agent) -> None:
