@@ -184,6 +184,8 @@ def _ssh(name: str, host: BackupHost) -> Ssh:
     ):
         if not _readable(file):
             raise ConfigError(f"{name}: {what} {file} cannot be read", hint=hint)
+    if key.stat().st_mode & 0o077:  # ssh would leave it aside, and the host would seem to refuse us
+        raise ConfigError(f"{name}: the ssh key {key} can be read by others", hint=f"run: chmod 600 {key}")
     return Ssh(key, known)
 
 
