@@ -14,6 +14,7 @@ from coloc.config import Config
 from coloc.errors import ColocError
 from coloc.model import AppState, Inventory
 from coloc.secrets import read_secret
+from coloc.state import disk_is_full
 from coloc.times import for_people, now_utc
 
 
@@ -120,6 +121,8 @@ def folder_points(config: Config, *, user_id: int) -> Iterator[Point]:
             yield Point(f"paths.{name}", False, f"{folder} is missing", hint)
         elif not os.access(folder, os.W_OK | os.X_OK):
             yield Point(f"paths.{name}", False, f"{folder} cannot be written", "run the check as root: sudo")
+        elif disk_is_full(folder):
+            yield Point(f"paths.{name}", False, f"the disk of {folder} is full", "free some space there")
         elif name == "journal" and folder.stat().st_mode & 0o077:
             yield Point(f"paths.{name}", False, f"{folder} is open to others", f"run: chmod 700 {folder}")
         elif name == "facts" and folder.stat().st_mode & 0o022:

@@ -10,6 +10,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,10 +29,11 @@ from coloc import requests
 from coloc.config import Config, load_config
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
-from coloc.state import State, open_state
+from coloc.state import State, disk_is_full, open_state
 from coloc.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
+_LOOK_FOR_ROOM_SECONDS = 5.0
 _ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
 
@@ -55,15 +57,16 @@ class Daemon:
             self._serve(config)
 
     def _serve(self, config: Config) -> None:
-        state = open_state(config.paths.state / "state.db")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        state = self._open(config.paths.state / "state.db")
         try:
+            state.keep_reserve()
             house = build_house(config, state, self._clocks.now())
         except BaseException:
             state.close()
             raise
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGHUP, self._on_reload)
         try:
             house.start()
             self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
@@ -75,6 +78,24 @@ class Daemon:
             house.stop()
             state.close()
             logger.info("agent stopped")
+
+    def _open(self, path: Path) -> State:
+        """The state; on a full disk we say so once and wait for room, since ending would give us none."""
+        said = False
+        while True:
+            try:
+                return open_state(path)
+            except StateError as error:
+                if not disk_is_full(path.parent) or self._stop.is_set():
+                    raise
+                if not said:
+                    logger.error("no room for the state", extra={"why": error.sentence()})
+                    self._say(f"the agent waits for room: {error.sentence()}")
+                    self._notifier.ready(f"waits for room: {error.sentence()}")
+                said = True
+                self._notifier.alive()
+                self._wake.wait(_LOOK_FOR_ROOM_SECONDS)
+                self._wake.clear()
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
@@ -107,14 +128,17 @@ class Daemon:
         try:
             observation = house.look(now)
             asked = list(requests.take(house.config.paths.requests))
-            new = evaluator.evaluate(
-                house.config, observation, asked, now, quiet=quiet, config_error=self._config_error
-            )
-            for line in announced(new, house.config.coloc.language):
-                self._say(line)
-            if house.has_news(observation):
-                standings = evaluator.standings(house.config, observation, now)
-                house.publish(observation, standings, now, config_error=self._config_error)
+            try:
+                new = evaluator.evaluate(
+                    house.config, observation, asked, now, quiet=quiet, config_error=self._config_error
+                )
+                for line in announced(new, house.config.coloc.language):
+                    self._say(line)
+            finally:  # what could not be written down is shown all the same
+                seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))
+                if house.has_news(seen):
+                    standings = evaluator.standings(house.config, observation, now)
+                    house.publish(seen, standings, now, config_error=self._config_error)
             rhythm.beat()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)
@@ -122,7 +146,8 @@ class Daemon:
             # A full disk: history goes first; what is decided is decided again at the next tick.
             logger.error("the state cannot be written", extra={"why": error.sentence()})
             self._make_room(state)
-            self._notifier.alive()  # a restart would not give us room
+            if disk_is_full(state.path.parent) and house.alive(self._clocks.monotonic()):
+                self._notifier.alive()  # a restart would not give us room
         except Exception:  # one tick of the daemon: the next may be better, and the watchdog counts
             logger.exception("a tick failed")
         else:
@@ -188,3 +213,9 @@ class Daemon:
         self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
         logger.info("configuration read again")
         return new
+
+
+def _no_room(state: State) -> tuple[str, ...]:
+    if not disk_is_full(state.path.parent):
+        return ()
+    return (f"the state cannot be written: the disk of {state.path.parent} is full — free some space there",)

@@ -9,7 +9,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -55,9 +55,15 @@ _STUCK_SECONDS = 45.0  # below WatchdogSec: a part that did not move for so long
 
 
 class HasMoved(Protocol):
-    """A part that says when it last moved, on the monotonic clock."""
+    """A part that says when it last moved, on the monotonic clock; None while it never did."""
 
-    moved_at: float | None
+    @property
+    def moved_at(self) -> float | None: ...
+
+
+def all_moved(parts: Iterable[HasMoved], since: float, clock: float) -> bool:
+    """True when every part has moved lately; one that never did is given the same time from the start on."""
+    return all(clock - (since if part.moved_at is None else part.moved_at) < _STUCK_SECONDS for part in parts)
 
 
 class House:
@@ -74,12 +80,14 @@ class House:
         self._teller = Teller(config)
         self._delivery = Delivery(state.path, channels_of(config), language=config.coloc.language)
         self._news = News()
+        self._since = time.monotonic()
         self._status: Status | None = None
         self._web: Web | None = None
 
     def start(self) -> None:
         """Begin to look, to send and to answer. Raises ColocError when the address is taken."""
         self._web = Web(self.config.listen.host, self.config.listen.port, self._routes())
+        self._since = time.monotonic()
         self._sampler.start()
         self._delivery.start()
         self._web.start()
@@ -138,7 +146,7 @@ class House:
 
     def alive(self, clock: float) -> bool:
         """True when sampler and delivery have both moved lately; the daemon feeds the watchdog only then."""
-        return all(clock - (part.moved_at or clock) < _STUCK_SECONDS for part in (self._sampler, self._delivery))
+        return all_moved((self._sampler, self._delivery), self._since, clock)
 
     def _families(self, observation: Observation, status: Status) -> list[Metric]:
         colocation, name = observation.colocation, self.config.coloc

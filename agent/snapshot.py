@@ -53,9 +53,15 @@ def snapshot(
         collectors={
             item.name: item.error or ("failing" if item.failing_since else "") for item in observation.collectors
         },
-        outbox={channel: waiting for channel, (waiting, _) in outbox.depth(connection).items()},
+        outbox=_messages(connection),
         blind_spots=observation.blind_spots,
     )
+
+
+def _messages(connection: sqlite3.Connection) -> dict[str, int]:
+    """What waits on each channel, and what it will never take."""
+    waiting = {channel: count for channel, (count, _) in outbox.depth(connection).items()}
+    return waiting | {f"{channel} (given up)": count for channel, count in outbox.given_up(connection).items()}
 
 
 def _app(app: App, project: str, usage: AppUsage | None) -> AppStatus:

@@ -5,6 +5,8 @@ The rules, in plain sentences:
 * waiting between tries goes by the monotonic clock, doubles up to five minutes, and begins anew after a restart;
 * what a human must mend (blocked) is tried every five minutes, and holds the rows behind it;
 * an edit of a message that was never said is said as a message of its own, and what follows edits that one;
+* a row that nobody can read is given up; so is one that fails again and again while another of the same room passes.
+  What is given up is logged, told on the console, and stays in the outbox as refused;
 * when many messages wait that would be new to one room (a burst, an outage), they become one digest with the last word
   of each; the digest row and the end of the rows that it tells are one transaction. A row that was tried already is
   never folded: it may have been heard. What follows a folded message is new again, or part of the next digest.
@@ -23,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alerts.channel import Blocked, Channel, Outcome, Refused, Retry, Sent
-from alerts.messages import digest
+from alerts.messages import digest, given_up
 from coloc import outbox
 from coloc.outbox import Kind, Row
 from coloc.state import State, connect_again
@@ -33,6 +35,8 @@ logger = logging.getLogger(__name__)
 _FIRST_WAIT, _LONGEST_WAIT, _BLOCKED_WAIT = 1.0, 300.0, 300.0
 _IDLE = 1.0
 _FOLD_FROM = 8
+_SUSPECT = 12  # tries, half an hour: then the row itself may be what is wrong
+_CALL_SECONDS = 120.0  # no call of a channel takes so long; beyond it the worker is stuck
 _FAR = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
@@ -68,7 +72,15 @@ class Delivery:
         self._stopping, self._news = threading.Event(), threading.Event()
         self._workers: dict[tuple[str, str], _Worker] = {}
         self._thread = threading.Thread(target=self._watch, name="delivery", daemon=True)
-        self.moved_at: float | None = None  # monotonic: when the outbox was last looked at, for the watchdog
+        self._looked_at: float | None = None
+
+    @property
+    def moved_at(self) -> float | None:
+        """For the watchdog: when the outbox was last looked at, or since when a worker is stuck in a call."""
+        clock = self._monotonic()
+        calls = [since for worker in list(self._workers.values()) if (since := worker.busy_since) is not None]
+        stuck = [since for since in calls if clock - since > _CALL_SECONDS]
+        return min([*stuck, self._looked_at]) if self._looked_at is not None else None
 
     def start(self) -> None:
         """Begin to send; returns at once."""
@@ -97,7 +109,7 @@ class Delivery:
             with suppress(sqlite3.Error):
                 for name, target in outbox.queues(state.connection):
                     self._worker(name, target)
-                self.moved_at = self._monotonic()
+                self._looked_at = self._monotonic()
             self._news.wait(_IDLE)
             self._news.clear()
         state.close()
@@ -133,6 +145,11 @@ class Delivery:
         return self._now()
 
     @property
+    def has_console(self) -> bool:
+        """True when there is a channel that is always heard."""
+        return "console" in self._channels
+
+    @property
     def language(self) -> str:
         """The language of digests."""
         return self._language
@@ -145,6 +162,7 @@ class _Worker:
         self._delivery, self._channel, self._target = delivery, channel, target
         self._patience = _Patience()
         self._news = threading.Event()
+        self.busy_since: float | None = None  # monotonic: since when the channel has been at work on a row
         self.thread = threading.Thread(target=self._work, name=f"to-{channel.name}", daemon=True)
 
     def wake(self) -> None:
@@ -173,14 +191,58 @@ class _Worker:
         if self._delivery.clock() < self._patience.until:
             return False
         self._fold(state)
-        row = outbox.head(state.connection, self._channel.name, self._target, _FAR)
+        try:
+            row = outbox.head(state.connection, self._channel.name, self._target, _FAR)
+        except outbox.BadRow as error:
+            self._give_up(state, error.id, error.key, str(error))
+            return True
         if row is None:
             return False
+        outcome = self._try(state, row)
+        if row.attempts >= _SUSPECT and isinstance(outcome, Retry | Blocked):
+            self._try_another(state, row, outcome)
+        return isinstance(outcome, Sent | Refused)
+
+    def _try(self, state: State, row: Row) -> Outcome:
         outbox.begin(state.connection, row.id)
         spoken = replace(row, kind=Kind.NEW) if row.kind is not Kind.NEW and row.about_remote_id is None else row
-        outcome = self._channel.deliver(spoken)
+        self.busy_since = self._delivery.clock()
+        try:
+            outcome = self._channel.deliver(spoken)
+        except Exception as error:  # a bug in a channel, met by one message: the others go on, and the log says why
+            logger.exception("a message could not be handled", extra={"channel": self._channel.name, "key": row.key})
+            outcome = Retry(f"the channel failed: {type(error).__name__}")
+        finally:
+            self.busy_since = None
         self._settle(state, row, outcome)
-        return isinstance(outcome, Sent | Refused)
+        return outcome
+
+    def _try_another(self, state: State, row: Row, outcome: Retry | Blocked) -> None:
+        """When another message of the room passes, it is the row that is wrong, and not the room."""
+        try:
+            other = outbox.behind(state.connection, row)
+        except outbox.BadRow as error:
+            self._give_up(state, error.id, error.key, str(error))
+            return
+        if other is not None and isinstance(self._try(state, other), Sent):
+            self._give_up(state, row.id, row.key, f"others pass and this one does not: {outcome.why}")
+
+    def _give_up(self, state: State, row_id: int, key: str, why: str) -> None:
+        logger.error("a message was given up", extra={"channel": self._channel.name, "key": key, "why": why})
+        now = self._delivery.now()
+        with state.transaction() as connection:
+            outbox.settle(connection, row_id, state="refused", now=now, error=why)
+            if self._channel.name != "console" and self._delivery.has_console:
+                outbox.add(
+                    connection,
+                    channel="console",
+                    target="console",
+                    kind=Kind.NEW,
+                    key=f"given-up:{row_id}",
+                    about=f"given-up:{row_id}",
+                    message=given_up(self._channel.name, key, why, self._delivery.language),
+                    now=now,
+                )
 
     def _settle(self, state: State, row: Row, outcome: Outcome) -> None:
         now, clock = self._delivery.now(), self._delivery.clock()
@@ -189,18 +251,16 @@ class _Worker:
                 outbox.settle(connection, row.id, state="sent", now=now, remote_id=outcome.remote_id or None)
                 if row.kind is not Kind.NEW and row.about_remote_id is None and outcome.remote_id:
                     outbox.name_remotely(connection, row.about, outcome.remote_id)
-            elif isinstance(outcome, Refused):
-                outbox.settle(connection, row.id, state="refused", now=now, error=outcome.why)
-            else:
+            elif not isinstance(outcome, Refused):
                 word = "blocked" if isinstance(outcome, Blocked) else "waiting"
                 outbox.settle(connection, row.id, state=word, now=now, error=outcome.why)
         if isinstance(outcome, Sent):
             self._patience.succeed()
             return
-        details = {"channel": self._channel.name, "key": row.key, "why": outcome.why, "attempt": row.attempts + 1}
         if isinstance(outcome, Refused):
-            logger.error("a message was given up", extra=details)
+            self._give_up(state, row.id, row.key, outcome.why)
             return
+        details = {"channel": self._channel.name, "key": row.key, "why": outcome.why, "attempt": row.attempts + 1}
         if row.attempts in {0, 4} or row.attempts % 50 == 49:
             logger.warning("a message waits", extra=details)
         asked = outcome.after_seconds if isinstance(outcome, Retry) else _BLOCKED_WAIT

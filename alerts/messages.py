@@ -136,6 +136,13 @@ def digest(titles: Sequence[str], language: str) -> Message:
     return _message("📋 " + say("{number} incidents in one message").format(number=len(titles)), shown)
 
 
+def given_up(channel: str, key: str, why: str, language: str) -> Message:
+    """A message that a channel will never take, told where it can be."""
+    say = translator(language)
+    head = say("A message was given up on {channel}: {key}").format(channel=plain(channel), key=plain(key))
+    return _message(f"⚠ {head}", [plain(why)])
+
+
 def _when(incident: IncidentText, say: Translate, zone: ZoneInfo) -> str:
     since = for_people(incident.since, zone)
     if incident.until is None:

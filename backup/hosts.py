@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from backup.borg import Repository, Ssh
-from backup.borg_errors import RepositoryMissing
+from backup.borg_errors import RepositoryMissing, RepositoryReplaced
+from backup.borg_output import Listing
+from backup.journal import Journal, open_journal
+from backup.run_lock import run_lock_holder
 from coloc.command import Run, run
 from coloc.config import BackupHost, Config
 from coloc.errors import ColocError, ConfigError
@@ -54,6 +58,26 @@ def open_repository(config: Config, name: str, *, run: Run = run, lock_wait: int
     )
 
 
+def open_known(repository: Repository, journal: Journal | None) -> Listing:
+    """Ask a repository for its list; it must be the one that the journal knows, if it knows one. Raises BorgError."""
+    known = journal.repository_id(repository.host, repository.location) if journal else None
+    try:
+        found = repository.listing()
+    except RepositoryMissing as error:
+        if known is None:
+            raise
+        raise RepositoryReplaced(
+            f"{repository.host}: the repository that we know is gone",
+            hint=f"is its disk mounted? if it is lost: coloc-agent backup --new-repository {repository.host}",
+        ) from error
+    if known is not None and found.repository_id != known:
+        raise RepositoryReplaced(
+            f"{repository.host}: another repository lies where ours was",
+            hint=f"ask its owner; if you know why: coloc-agent backup --new-repository {repository.host}",
+        )
+    return found
+
+
 def hosts_named(config: Config, names: Sequence[str] | None) -> list[str]:
     """The hosts that a run concerns. Raises ConfigError for an unknown one, and when there is none at all."""
     for name in names or ():
@@ -71,17 +95,33 @@ def check_hosts(config: Config, *, run: Run = run) -> list[HostCheck]:
     names = list(config.backup.hosts)
     if not names:
         return []
-    with ThreadPoolExecutor(max_workers=min(8, len(names)), thread_name_prefix="check-host") as pool:
-        return list(pool.map(lambda name: check_host(config, name, run=run), names))
+    with (
+        _journal_if_any(config) as journal,
+        ThreadPoolExecutor(max_workers=min(8, len(names)), thread_name_prefix="check-host") as pool,
+    ):
+        return list(pool.map(lambda name: check_host(config, name, journal, run=run), names))
 
 
-def check_host(config: Config, name: str, *, run: Run = run) -> HostCheck:
+@contextmanager
+def _journal_if_any(config: Config) -> Iterator[Journal | None]:
+    """What root remembers; nothing before the first backup, or for who is not root."""
+    if not os.access(config.paths.journal / "backups.db", os.R_OK | os.W_OK):
+        yield None
+        return
+    journal = open_journal(config.paths.journal)
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def check_host(config: Config, name: str, journal: Journal | None, *, run: Run = run) -> HostCheck:
     """One host; a repository that is still to be made is fine when its place is."""
     free = free_bytes(config.backup.hosts[name])
     try:
         repository = open_repository(config, name, run=run, lock_wait=5)
         repository.base.mkdir(parents=True, exist_ok=True, mode=0o700)
-        repository.listing()
+        open_known(repository, journal)
     except RepositoryMissing as error:
         if why := _why_no_place(config.backup.hosts[name].path):
             return HostCheck(name, False, f"{name}: {why} — {error.hint}", free)
@@ -93,6 +133,18 @@ def check_host(config: Config, name: str, *, run: Run = run) -> HostCheck:
         why = f"{name}: {config.paths.journal} cannot be written: {error.strerror} — run it as root"
         return HostCheck(name, False, why, free)
     return HostCheck(name, True, f"{name}: answers, and the passphrase opens the repository", free)
+
+
+def who_locks(config: Config, name: str) -> str:
+    """Who works on a host's repository, as far as can be seen from here; "" when that is nobody, or cannot be known."""
+    if holder := run_lock_holder(config.paths.journal):
+        return holder
+    path = config.backup.hosts[name].path
+    try:
+        # Borg names its holder by a file: computer@number, process, thread.
+        return ", ".join(sorted(entry.name for entry in os.scandir(path / "lock.exclusive"))) if path else ""
+    except OSError:
+        return ""
 
 
 def _why_no_place(path: Path | None) -> str:
@@ -132,6 +184,8 @@ def _ssh(name: str, host: BackupHost) -> Ssh:
     ):
         if not _readable(file):
             raise ConfigError(f"{name}: {what} {file} cannot be read", hint=hint)
+    if key.stat().st_mode & 0o077:  # ssh would leave it aside, and the host would seem to refuse us
+        raise ConfigError(f"{name}: the ssh key {key} can be read by others", hint=f"run: chmod 600 {key}")
     return Ssh(key, known)
 
 

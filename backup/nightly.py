@@ -20,9 +20,9 @@ from types import FrameType
 
 from backup.app_run import AppRun, seconds_until
 from backup.borg import Repository
-from backup.borg_errors import HostDown, RepositoryMissing, RepositoryReplaced, Stopped
+from backup.borg_errors import HostDown, RepositoryMissing, Stopped
 from backup.borg_output import Listing
-from backup.hosts import free_bytes, hosts_named, open_repository
+from backup.hosts import free_bytes, hosts_named, open_known, open_repository
 from backup.journal import Journal
 from backup.names import new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step
@@ -112,25 +112,14 @@ def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 def enter(repository: Repository, journal: Journal, *, may_make: bool = True) -> Listing:
     """Open the repository that we know, or make it on first use. Raises BorgError; never makes one a second time."""
-    known = journal.repository_id(repository.host, repository.location)
     try:
-        found = repository.listing()
-    except RepositoryMissing as error:
-        if known is not None:
-            raise RepositoryReplaced(
-                f"{repository.host}: the repository that we know is gone",
-                hint=f"is its disk mounted? if it is lost: coloc-agent backup --new-repository {repository.host}",
-            ) from error
+        found = open_known(repository, journal)
+    except RepositoryMissing:
         if not may_make:
             raise
         repository.init()
-        found = repository.listing()
-    if known is not None and found.repository_id != known:
-        raise RepositoryReplaced(
-            f"{repository.host}: another repository lies where ours was",
-            hint=f"ask its owner; if you know why: coloc-agent backup --new-repository {repository.host}",
-        )
-    if known is None:
+        found = open_known(repository, journal)
+    if journal.repository_id(repository.host, repository.location) is None:
         journal.remember_repository(repository.host, repository.location, found.repository_id)
     return found
 

@@ -7,10 +7,11 @@ a unit, takes every step back. 5. What was replaced is kept until `undo` or unti
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from coloc.facts import Spool
 from coloc.model import App, DatabaseKind
 from coloc.times import now_utc
 
+logger = logging.getLogger(__name__)
 OnStep = Callable[[str], None]
 
 
@@ -46,6 +48,7 @@ class Restored:
     databases: tuple[str, ...]
     settings: tuple[str, ...]
     stripped: int = 0
+    problem: str = ""  # it is done, but this could not be written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,8 @@ class Restoring:
             except BaseException as error:
                 self._take_back(journal, error, began)
                 raise
-        self._fact(True, began)
-        seconds = time.monotonic() - began
-        return Restored(journal.id, seconds, restored.kept, restored.databases, restored.settings, restored.stripped)
+        problem = self._fact(True, began)
+        return replace(restored, seconds=time.monotonic() - began, problem=problem)
 
     def _restore(self, journal: RestoreJournal) -> Restored:
         plan, repository = self.prepared.plan, self.prepared.repository
@@ -158,17 +160,23 @@ class Restoring:
         if isinstance(error, ColocError):
             raise ColocError(f"{error}; {journal.app} is as it was", hint=error.hint) from error
 
-    def _fact(self, ok: bool, began: float) -> None:
+    def _fact(self, ok: bool, began: float) -> str:
+        """Report it; "" or why that was not possible: what was done is done all the same."""
         plan = self.prepared.plan
-        self.spool.write(
-            "restore",
-            self.clock(),
-            ok=ok,
-            app=plan.wish.app,
-            host=plan.candidate.host,
-            archive=plan.files_archive,
-            seconds=round(time.monotonic() - began, 3),
-        )
+        try:
+            self.spool.write(
+                "restore",
+                self.clock(),
+                ok=ok,
+                app=plan.wish.app,
+                host=plan.candidate.host,
+                archive=plan.files_archive,
+                seconds=round(time.monotonic() - began, 3),
+            )
+        except StateError as error:
+            logger.error("a fact was lost", extra={"kind": "restore", "why": str(error)})
+            return str(error)
+        return ""
 
 
 def refuse_unfinished(config: Config) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,16 +47,39 @@ def restore_to(
         raise
 
 
+def require_empty(folder: Path) -> None:
+    """Raises ColocError unless the folder is new or empty, and nobody else may put anything into it."""
+    hint = "name a new or an empty folder in --to"
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        if not folder.parent.is_dir():
+            raise ColocError(f"{folder.parent} does not exist", hint="name a folder in one that exists") from None
+        return
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise ColocError(f"{folder} is not a folder", hint=hint)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise ColocError(f"others may write in {folder}", hint=f"{hint}; a new one is closed to others")
+    try:
+        if any(folder.iterdir()):
+            raise ColocError(f"{folder} is not empty", hint=hint)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> ColocError:
+    return ColocError(f"{folder} cannot be used: {error.strerror}", hint="name a folder in one that exists")
+
+
 def _empty(folder: Path) -> bool:
     """Make the folder, or be sure that it is empty. True when it was made. Raises ColocError."""
+    require_empty(folder)
     try:
-        if folder.is_dir():
-            if any(folder.iterdir()):
-                raise ColocError(f"{folder} is not empty", hint="name a new or an empty folder in --to")
-            return False
         folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
     except OSError as error:
-        raise ColocError(
-            f"{folder} cannot be used: {error.strerror}", hint="name a folder in one that exists"
-        ) from error
+        raise _unusable(folder, error) from error
     return True

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from backup.borg import Repository
-from backup.hosts import hosts_named, open_repository
+from backup.hosts import hosts_named, open_known, open_repository
 from backup.journal import Journal
 from backup.manifest import MANIFEST, MAX_BYTES, Manifest, SavedDatabase, parse_manifest
 from backup.prune import sets_of
@@ -109,7 +109,7 @@ def find_candidates(
     (config.paths.journal / "borg").mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in names:
         try:
-            listed = open_repository(config, name, run=run, lock_wait=30).archives()
+            listed = open_known(open_repository(config, name, run=run, lock_wait=30), journal).archives
         except ColocError as error:
             errors.append(error)
             continue

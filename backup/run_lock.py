@@ -28,7 +28,7 @@ def run_lock(folder: Path, what: str, now: datetime) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
+            holder = _words(descriptor)
             raise ColocError(
                 f"a backup is at work already: {holder}", hint="wait for its end, then try again"
             ) from error
@@ -40,3 +40,22 @@ def run_lock(folder: Path, what: str, now: datetime) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def run_lock_holder(folder: Path) -> str:
+    """Who holds the lock of `folder` now; "" when nobody does, or nobody can say."""
+    try:
+        descriptor = os.open(folder / "backup.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _words(descriptor)
+    finally:
+        os.close(descriptor)
+    return ""
+
+
+def _words(descriptor: int) -> str:
+    return os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +35,14 @@ class Message:
     text: str
     html: str
     rings: bool = True
+
+
+class BadRow(ValueError):
+    """A row that cannot be understood (damage, a bug): it must not hold those behind it."""
+
+    def __init__(self, row_id: int, key: str, why: str) -> None:
+        super().__init__(f"the row {row_id} of the outbox cannot be read: {why}")
+        self.id, self.key = row_id, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +101,34 @@ def queues(connection: sqlite3.Connection) -> list[tuple[str, str]]:
 
 
 def head(connection: sqlite3.Connection, channel: str, target: str, now: datetime) -> Row | None:
-    """The first message of a queue, if its time has come: one that waits holds those behind it, so order is kept."""
+    """The first message of a queue, if its time has come: one that waits holds those behind it, so order is kept.
+
+    Raises BadRow.
+    """
     row = connection.execute(
         "SELECT * FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? ORDER BY id LIMIT 1",
         (channel, target),
     ).fetchone()
-    if row is None or timedelta(0) < parse_iso(row["next_try_at"]) - now <= _LONGEST_WAIT:
+    if row is None:
         return None
-    return _row(connection, row)
+    read = _row(connection, row)
+    return None if timedelta(0) < parse_iso(row["next_try_at"]) - now <= _LONGEST_WAIT else read
+
+
+def behind(connection: sqlite3.Connection, row: Row) -> Row | None:
+    """The next message of the same queue that has nothing to do with this one. Raises BadRow."""
+    found = connection.execute(
+        "SELECT * FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? AND id > ? "
+        "AND about <> ? ORDER BY id LIMIT 1",
+        (row.channel, row.target, row.id, row.about),
+    ).fetchone()
+    return None if found is None else _row(connection, found)
+
+
+def given_up(connection: sqlite3.Connection) -> Mapping[str, int]:
+    """Per channel: how many messages were refused for good and are still remembered."""
+    rows = connection.execute("SELECT channel, count(*) FROM outbox WHERE state = 'refused' GROUP BY channel")
+    return {row[0]: row[1] for row in rows}
 
 
 def begin(connection: sqlite3.Connection, row_id: int) -> None:
@@ -142,7 +171,11 @@ def foldable(connection: sqlite3.Connection, channel: str, target: str) -> list[
         ")) ORDER BY id",
         (channel, target),
     ).fetchall()
-    return [replace(_row(connection, row), message=_last_word(connection, row)) for row in rows]
+    found = []
+    for row in rows:
+        with suppress(BadRow):  # it is told when its turn comes
+            found.append(replace(_row(connection, row), message=_last_word(connection, row)))
+    return found
 
 
 def _last_word(connection: sqlite3.Connection, row: sqlite3.Row) -> Message:
@@ -150,7 +183,7 @@ def _last_word(connection: sqlite3.Connection, row: sqlite3.Row) -> Message:
         "SELECT payload FROM outbox WHERE state = 'waiting' AND kind = 'edit' AND about = ? ORDER BY id DESC LIMIT 1",
         (row["key"],),
     ).fetchone()
-    return _message(row["payload"] if edit is None else edit["payload"])
+    return _message(row, row["payload"] if edit is None else edit["payload"])
 
 
 def drop(connection: sqlite3.Connection, ids: Sequence[int], *, why: str) -> None:
@@ -172,23 +205,31 @@ def depth(connection: sqlite3.Connection) -> Mapping[str, tuple[int, datetime]]:
     return {row[0]: (row[1], parse_iso(row[2])) for row in rows}
 
 
-def _message(payload: str) -> Message:
-    values = json.loads(payload)
-    return Message(values["text"], values["html"], values["rings"])
+def _message(row: sqlite3.Row, payload: str) -> Message:
+    try:
+        values = json.loads(payload)
+        return Message(str(values["text"]), str(values["html"]), values["rings"] is True)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadRow(row["id"], row["key"], type(error).__name__) from error
 
 
 def _row(connection: sqlite3.Connection, row: sqlite3.Row) -> Row:
     about = connection.execute("SELECT remote_id FROM outbox WHERE key = ?", (row["about"],)).fetchone()
+    try:
+        kind, created_at = Kind(row["kind"]), parse_iso(row["created_at"])
+        parse_iso(row["next_try_at"])
+    except ValueError as error:
+        raise BadRow(row["id"], row["key"], str(error)) from error
     return Row(
         row["id"],
         row["channel"],
         row["target"],
-        Kind(row["kind"]),
+        kind,
         row["key"],
         row["about"],
-        _message(row["payload"]),
+        _message(row, row["payload"]),
         row["txn_id"],
         row["attempts"],
-        parse_iso(row["created_at"]),
+        created_at,
         about["remote_id"] if about else None,
     )

@@ -69,6 +69,9 @@ MIGRATIONS = (
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _HISTORY_ROWS = 20_000
 _RESERVE_BYTES = 1024 * 1024
+_ROOM_BYTES = 128 * 1024
+_BITE = 200  # rows
+_LOG_PAGES = 64  # a log that is written back often stays small, and is written over on a full disk
 _MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below leave
 
 # Messages that were settled and that nothing will edit any more: the first message of an open incident stays, however
@@ -106,8 +109,9 @@ class State:
 
     def _trouble(self, error: sqlite3.DatabaseError | UnicodeDecodeError) -> StateError:
         if isinstance(error, sqlite3.OperationalError):
+            why = _why(self.path, error)
             return StateError(
-                f"{self.path} cannot be used: {error}", hint="free some space on its disk; nothing was lost"
+                f"{self.path} cannot be used: {why}", hint="free some space on its disk; nothing was lost"
             )
         return _damaged(self.path, error)
 
@@ -153,25 +157,32 @@ class State:
 
         Open incidents and the outbox are never touched. Raises StateError when not even that can be written.
         """
-        self._reserve.unlink(missing_ok=True)
-        with self.transaction() as connection:
-            connection.execute("DELETE FROM incident_history")
-            connection.execute("DELETE FROM incidents WHERE resolved_at IS NOT NULL")
-            connection.execute(f"DELETE FROM outbox WHERE {_NOTHING_FOLLOWS}")  # noqa: S608 - a constant
+        _reserve_of(self.path).unlink(missing_ok=True)
+        for table, which in (
+            ("incident_history", "1"),
+            ("incidents", "resolved_at IS NOT NULL AND id NOT IN (SELECT incident FROM incident_history)"),
+            ("outbox", _NOTHING_FOLLOWS),
+        ):
+            self._give_up(table, which)
+
+    def _give_up(self, table: str, which: str) -> None:
+        """In small bites: what is deleted is written to the log first, and a full disk has no room for a long one."""
+        bite = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE {which} LIMIT {_BITE})"  # noqa: S608 - constants
+        deleted = _BITE
+        while deleted == _BITE:
+            with self.transaction() as connection:
+                deleted = connection.execute(bite).rowcount
 
     def keep_reserve(self) -> None:
         """Lay one MiB aside for the day when the disk is full; nothing when there is no room for it now."""
-        if self._reserve.exists():
+        reserve = _reserve_of(self.path)
+        if reserve.exists():
             return
         try:
-            with self._reserve.open("xb") as file:
+            with reserve.open("xb") as file:
                 os.posix_fallocate(file.fileno(), 0, _RESERVE_BYTES)
         except OSError:
-            self._reserve.unlink(missing_ok=True)
-
-    @property
-    def _reserve(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.reserve")
+            reserve.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -182,13 +193,34 @@ def open_state(path: Path, *, migrations: Sequence[str] = MIGRATIONS) -> State:
     """Open or create state.db and bring it to the present form.
 
     Raises StateError for a file of a newer agent, a damaged one, or one that cannot be written. Before a migration the
-    file is copied to `state.db.before-N`, N being the form it is brought to.
+    file is copied to `state.db.before-N`, N being the form it is brought to. On a full disk the reserve is given up.
     """
+    try:
+        return _open(path, migrations)
+    except StateError:
+        reserve = _reserve_of(path)
+        if not (disk_is_full(path.parent) and reserve.exists()):
+            raise
+        reserve.unlink(missing_ok=True)
+        return _open(path, migrations)
+
+
+def disk_is_full(folder: Path) -> bool:
+    """True when a state in `folder` has no room to be written, nor even to be opened."""
+    try:
+        stat = os.statvfs(folder)
+    except OSError:
+        return False
+    return stat.f_bavail * stat.f_frsize < _ROOM_BYTES
+
+
+def _open(path: Path, migrations: Sequence[str]) -> State:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         connection = _connect(path)
     except (OSError, sqlite3.OperationalError) as error:
-        raise StateError(f"{path} cannot be opened: {error}", hint="check its folder's owner and free space") from error
+        why = _why(path, error)
+        raise StateError(f"{path} cannot be opened: {why}", hint="check its folder's owner and free space") from error
     except _TROUBLE as error:
         raise _damaged(path, error) from error
     try:
@@ -208,7 +240,8 @@ def open_state(path: Path, *, migrations: Sequence[str] = MIGRATIONS) -> State:
     except sqlite3.OperationalError as error:
         connection.close()
         raise StateError(
-            f"{path} cannot be brought up to date: {error}", hint="free some space on its disk and start again"
+            f"{path} cannot be brought up to date: {_why(path, error)}",
+            hint="free some space on its disk and start again",
         ) from error
     except _TROUBLE as error:
         connection.close()
@@ -235,6 +268,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             "synchronous = FULL",
             "foreign_keys = ON",
             f"max_page_count = {_MAX_PAGES}",
+            f"wal_autocheckpoint = {_LOG_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
     except sqlite3.Error:
@@ -251,6 +285,15 @@ def _migrate(connection: sqlite3.Connection, path: Path, number: int, script: st
         with closing(sqlite3.connect(copy)) as target:
             connection.backup(target)
     connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def _why(path: Path, error: Exception) -> str:
+    """SQLite says "disk I/O error" when it has no room for the files beside the database."""
+    return "its disk is full" if disk_is_full(path.parent) else str(error)
+
+
+def _reserve_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.reserve")
 
 
 def _damaged(path: Path, why: object) -> StateError:

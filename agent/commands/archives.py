@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -11,14 +13,19 @@ from zoneinfo import ZoneInfo
 import click
 
 from agent.cli import Context
+from agent.colocation import read_colocation
 from agent.sizes import size
-from backup.hosts import hosts_named, open_repository
+from agent.terminal import harmless
+from backup.hosts import hosts_named, open_known, open_repository, who_locks
 from backup.journal import Journal, open_journal
 from backup.prune import sets_of
 from backup.retention import ArchiveSet
 from coloc.config import Config
 from coloc.errors import ColocError
 from coloc.times import for_people, iso
+
+LOCK_WAIT = 30  # seconds: somebody looks at the screen
+_LONG_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +48,20 @@ class Row:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def command(context: Context, app: str | None, hosts: Sequence[str], as_json: bool) -> int:
-    """List sets, newest last. Returns 1 when a host could not be asked."""
+    """List sets, newest last. Returns 1 when a host could not be asked, or when there is no such app."""
     config = context.config()
     journal = open_journal(config.paths.journal)
     rows: list[Row] = []
     failures: list[str] = []
     for name in hosts_named(config, hosts):
         try:
-            rows += rows_of(config, name, journal, app)
+            with _said_when_long(config, name):
+                rows += rows_of(config, name, journal, app)
         except ColocError as error:
             failures.append(error.sentence())
     journal.close()
+    if app and not rows and not failures and app not in read_colocation(config).inventory.apps:
+        raise ColocError(f"there is no app {app!r} here, and no archive of it", hint="see `coloc-agent apps`")
     rows.sort(key=lambda row: (row.set.app, row.at, row.host))
     if as_json:
         click.echo(json.dumps({"sets": [_as_data(row) for row in rows], "failures": failures}, indent=1))
@@ -64,10 +74,28 @@ def command(context: Context, app: str | None, hosts: Sequence[str], as_json: bo
 
 def rows_of(config: Config, host: str, journal: Journal, app: str | None) -> list[Row]:
     """The sets of one host. Raises ColocError."""
-    archives = [archive.name for archive in open_repository(config, host).archives()]
+    repository = open_repository(config, host, lock_wait=LOCK_WAIT)
+    archives = [archive.name for archive in open_known(repository, journal).archives]
     sizes = journal.sizes(host)
     sets = sets_of(config.coloc.name, archives, journal.proven(host))
     return [Row(host, each, sizes.get((each.app, each.run))) for each in sets if app in (None, each.app)]
+
+
+@contextmanager
+def _said_when_long(config: Config, host: str) -> Iterator[None]:
+    """After a few seconds say on stderr what is waited for: a lock, most often."""
+
+    def say() -> None:
+        why = f"it is locked: {holder}" if (holder := who_locks(config, host)) else "it does not answer yet"
+        click.echo(f"… waiting for {host}: {harmless(why, at_most=300)} (at most {LOCK_WAIT} s for a lock)", err=True)
+
+    timer = threading.Timer(_LONG_SECONDS, say)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def table(rows: Sequence[Row], zone: ZoneInfo) -> str:

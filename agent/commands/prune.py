@@ -14,7 +14,7 @@ from backup.journal import open_journal
 from backup.nightly import enter
 from backup.prune import Pruning, prune_host
 from backup.run_lock import run_lock
-from coloc.errors import ColocError
+from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
 from coloc.times import for_people, now_utc
 
@@ -45,7 +45,11 @@ def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
                 failure = error.sentence()
                 click.echo(f"! {failure}", err=True)
             if not dry_run:
-                spool.write("prune", now_utc(), host=name, ok=not failure, removed=removed, failure=failure)
+                try:
+                    spool.write("prune", now_utc(), host=name, ok=not failure, removed=removed, failure=failure)
+                except StateError as error:
+                    failures += 1
+                    click.echo(f"! {name}: that is done, but the agent does not hear of it: {error}", err=True)
     journal.close()
     return int(failures > 0)
 

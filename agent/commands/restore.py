@@ -13,7 +13,7 @@ from agent.colocation import read_colocation
 from agent.sizes import size
 from backup.journal import open_journal
 from backup.restore import Restored, Restoring, last_restore, refuse_unfinished, undo_restore
-from backup.restore_elsewhere import restore_to
+from backup.restore_elsewhere import require_empty, restore_to
 from backup.restore_plan import Only, RestorePlan, Wish, refuse_when_full
 from backup.restore_prepare import prepare
 from backup.restore_signals import interrupted_by_term
@@ -61,6 +61,8 @@ def command(
         raise click.UsageError("--path is of files already: leave --only out")
     if not elsewhere and not dry_run:
         refuse_unfinished(config)
+    if elsewhere:
+        require_empty(elsewhere)
     found = read_colocation(config).inventory.apps.get(app)
     wish = Wish(app, Only(only) if only else Only.ALL, path)
     journal = open_journal(config.paths.journal)
@@ -132,6 +134,8 @@ def end_text(app: str, restored: Restored) -> str:
         lines.append("  reload the web server for it: systemctl reload nginx, and php-fpm")
     if restored.stripped:
         lines.append(f"  {restored.stripped} files of root are not setuid any more")
+    if restored.problem:
+        lines.append(f"  it is done, but the agent does not hear of it: {restored.problem}; free some space there")
     return "\n".join([*lines, f"  the way back: coloc-agent restore {app} --undo"])
 
 

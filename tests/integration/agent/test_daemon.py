@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -177,3 +180,50 @@ def test_a_second_daemon_on_the_same_state_is_refused(agent: Agent) -> None:
     second = subprocess.run(argv, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, timeout=30)
     assert second.returncode == 3
     assert "another coloc-agent" in second.stderr
+
+
+def test_the_watchdog_is_not_fed_while_every_evaluation_fails(agent: Agent) -> None:
+    agent.wait(lambda: agent.hears("WATCHDOG=1"))
+    with closing(sqlite3.connect(agent.folder / "state/state.db", timeout=30)) as connection:
+        connection.execute("DROP TABLE quota_steps")
+        connection.commit()
+    agent.wait(lambda: agent.said.count("a tick failed") > 1)
+    agent.hears("")
+    agent.words.clear()
+    failed = agent.said.count("a tick failed")
+    agent.wait(lambda: agent.said.count("a tick failed") > failed + 3)
+    assert not agent.hears("WATCHDOG=1")
+
+
+def test_on_a_full_disk_it_waits_for_room_and_says_so(agent: Agent) -> None:
+    agent.wait(agent.status)
+    agent.process.kill()
+    agent.process.wait()
+    disk = agent.folder / "state"
+    owner = disk.stat()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=1m,uid={owner.st_uid}", "tmpfs", disk], check=True)
+    try:
+        (disk / "ballast").write_bytes(b"x" * 1024 * 1024)
+        agent.start()
+        agent.wait(lambda: "the agent waits for room: " in agent.said and "its disk is full" in agent.said)
+        argv = [sys.executable, "-m", "agent", "--config", str(agent.config)]
+        status = subprocess.run([*argv, "status"], capture_output=True, text=True, timeout=60)
+        assert (status.returncode, "the state cannot be written: the disk of" in status.stderr) == (1, True)
+        check = subprocess.run([*argv, "check", "--offline"], capture_output=True, text=True, timeout=120)
+        assert (check.returncode, f"the disk of {disk} is full" in check.stdout) == (1, True)
+        (disk / "ballast").unlink()
+        agent.wait(agent.status)
+        (disk / "ballast").write_bytes(b"x" * _free(disk))
+        agent.wait(lambda: "the state cannot be written" in str(agent.status().get("blind_spots")))
+        assert agent.process.poll() is None
+        agent.process.terminate()
+        assert agent.process.wait(timeout=60) == 0
+    finally:
+        agent.process.kill()
+        agent.process.wait()
+        subprocess.run(["umount", disk], check=True)
+
+
+def _free(disk: Path) -> int:
+    stat = os.statvfs(disk)
+    return stat.f_bavail * stat.f_frsize

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.house import all_moved
 from alerts.channel import Blocked, Outcome, Refused, Retry
 from alerts.delivery import Delivery
 from coloc import outbox
@@ -32,8 +33,8 @@ def state(tmp_path: Path) -> Iterator[State]:
 def deliver(state: State) -> Iterator[Callable[..., Delivery]]:
     with ExitStack() as stack:
 
-        def start(channel: FakeChannel, **options: object) -> Delivery:
-            delivery = Delivery(state.path, {"matrix": channel}, **options)  # type: ignore[arg-type]
+        def start(channel: FakeChannel, *, more: dict[str, FakeChannel] | None = None, **options: object) -> Delivery:
+            delivery = Delivery(state.path, {"matrix": channel, **(more or {})}, **options)  # type: ignore[arg-type]
             delivery.start()
             stack.callback(delivery.stop)
             return delivery
@@ -136,6 +137,77 @@ def test_a_refused_message_does_not_hold_the_next(state: State, deliver: Callabl
         "refused",
         "too large",
     )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["payload = 'no JSON'", "payload = '[]'", "kind = 'shout'", "created_at = 'yesterday'", "next_try_at = ''"],
+)
+def test_a_row_that_cannot_be_read_is_given_up_and_told_elsewhere(
+    state: State, deliver: Callable[..., Delivery], damage: str
+) -> None:
+    add(state, "i1")
+    state.connection.execute(f"UPDATE outbox SET {damage}")
+    add(state, "i2")
+    matrix, console = FakeChannel(), FakeChannel()
+    console.name = "console"
+    deliver(matrix, more={"console": console})
+    done(state)
+    assert list(matrix.texts.values()) == ["i2"]
+    assert [text.split("\n")[0] for text in console.texts.values()] == ["⚠ Un message a été abandonné sur matrix : i1"]
+    assert outbox.given_up(state.connection) == {"matrix": 1}
+
+
+@pytest.mark.parametrize("trouble", [Retry("500", 0.01), None])
+def test_a_row_that_alone_never_passes_does_not_hold_the_others_for_ever(
+    state: State, deliver: Callable[..., Delivery], trouble: Outcome | None
+) -> None:
+    def poisoned(row: Row) -> Outcome | None:
+        if row.key != "i1":
+            return None
+        if trouble is None:
+            raise RuntimeError("a bug, met by this row alone")
+        return trouble
+
+    add(state, "i1")
+    state.connection.execute("UPDATE outbox SET attempts = 11")
+    add(state, "i2")
+    channel = FakeChannel(poisoned)
+    deliver(channel)
+    done(state)
+    assert list(channel.texts.values()) == ["i2"]
+    assert outbox.given_up(state.connection) == {"matrix": 1}
+
+
+def test_a_room_that_is_down_gives_nothing_up(state: State, deliver: Callable[..., Delivery]) -> None:
+    add(state, "i1")
+    add(state, "i2")
+    state.connection.execute("UPDATE outbox SET attempts = 50")
+    channel = FakeChannel(lambda _: Retry("down", 0.01))
+    deliver(channel)
+    until(lambda: len(channel.rows) > 6)
+    assert left(state) == 2
+    assert outbox.given_up(state.connection) == {}
+
+
+def test_a_call_without_end_is_seen_by_the_watchdog(state: State) -> None:
+    gate, clock = threading.Event(), [1000.0]
+    channel = FakeChannel(lambda _: Retry("late") if gate.wait(60) else None)
+    add(state, "i1")
+    delivery = Delivery(state.path, {"matrix": channel}, monotonic=lambda: clock[0])
+    delivery.start()
+    try:
+        until(lambda: channel.rows)
+        clock[0] += 100
+        delivery.wake()
+        until(lambda: all_moved([delivery], 0.0, clock[0]))
+        clock[0] += 100
+        delivery.wake()
+        until(lambda: delivery.moved_at == 1000.0)
+        assert not all_moved([delivery], 0.0, clock[0])
+    finally:
+        gate.set()
+        delivery.stop()
 
 
 @pytest.mark.parametrize("days", [-1, 1])

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.cli import main
+from backup.hosts import check_hosts
 from tests.fakes.backup_world import World
 
 Coloc = Callable[..., tuple[int, str, str]]
@@ -84,6 +85,45 @@ def test_failures_are_a_table_a_sentence_and_a_code(world: World, coloc: Coloc) 
     assert out.count("! dead: the folder /nonexistent/folder does not exist") == 1
     code, out, err = coloc("archives")
     assert (code, "read back" in out, "! dead:" in err) == (1, True, True)
+
+
+def test_a_repository_that_we_knew_and_that_is_gone_is_a_failure_of_check_and_archives(
+    world: World, coloc: Coloc
+) -> None:
+    path = world.local_host("merle")
+    world.app("blog")
+    assert check_hosts(world.config)[0].sentence == "merle: answers; the first backup will make the repository"
+    assert coloc("backup")[0] == 0
+    code, _, err = coloc("archives", "NOPE")
+    assert (code, "there is no app 'NOPE' here, and no archive of it" in err) == (1, True)
+    path.rename(world.folder / "unmounted")
+    code, _, err = coloc("archives")
+    assert (code, "the repository that we know is gone — is its disk mounted?" in err) == (1, True)
+    assert "backup --new-repository merle" in err
+    assert [(check.ok, "is gone" in check.sentence) for check in check_hosts(world.config)] == [(False, True)]
+    world.repository("merle").init()
+    assert ["another repository lies" in check.sentence for check in check_hosts(world.config)] == [True]
+    code, _, err = coloc("archives")
+    assert (code, "another repository lies where ours was" in err) == (1, True)
+
+
+def test_waiting_for_a_lock_is_said_with_who_holds_it(world: World) -> None:
+    path = world.local_host("merle")
+    world.repository("merle").base.mkdir(parents=True, mode=0o700)
+    world.repository("merle").init()
+    holder = path / "lock.exclusive" / f"friend@1.{os.getpid()}-0"  # of another computer: nobody may break it
+    holder.parent.mkdir()
+    holder.touch()
+    (world.folder / "coloc.yml").write_text(world.as_yaml())
+    argv = [sys.executable, "-m", "agent", "--config", str(world.folder / "coloc.yml"), "archives"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
+        assert agent.stderr
+        said = agent.stderr.readline()
+        holder.unlink()
+        holder.parent.rmdir()
+        out, _ = agent.communicate(timeout=60)
+    assert said.startswith(f"… waiting for merle: it is locked: {holder.name} (at most 30 s")
+    assert (agent.returncode, out) == (0, "no archive\n")
 
 
 def test_wrong_words_are_told_with_the_right_ones(world: World, coloc: Coloc) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from backup.borg_errors import HostDown, HostRefused, NoBorgThere, PathRefused
 from backup.hosts import check_hosts
+from coloc.errors import ConfigError
 from tests.fakes.backup_world import World
 from tests.fakes.sshd import Sshd, free_port
 
@@ -68,6 +69,14 @@ def test_each_refusal_has_its_own_word(world: World, friend: Friend, tmp_path: P
     world.hosts["elsewhere"] = host | {"ssh": good.url(tmp_path / "elsewhere")}
     world.hosts["closed"] = host | {"ssh": f"ssh://root@127.0.0.1:{free_port()}/x"}
     friend("bare", serve="/nonexistent/borg serve")
+    world.hosts["garbled"] = host | {"key_file": str(tmp_path / "garbled"), "known_hosts_file": str(good.known_hosts)}
+    (tmp_path / "garbled").write_bytes(other_key.read_bytes()[:100])
+    (tmp_path / "garbled").chmod(0o644)
+    with pytest.raises(ConfigError, match=r"the ssh key .* can be read by others"):
+        world.repository("garbled")
+    (tmp_path / "garbled").chmod(0o600)
+    with pytest.raises(HostRefused, match=r"^garbled: our ssh key cannot be read$"):
+        world.repository("garbled").listing()
     for name, kind in (
         ("impostor", HostRefused),
         ("denied", HostRefused),

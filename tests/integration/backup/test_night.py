@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from backup.names import new_run
 from backup.night import Step
 from backup.nightly import enter
 from backup.plan import plan_app
+from backup.restore_files import survey, verify
 from backup.tree import Tree
 from coloc.errors import ColocError, ConfigError
 from coloc.times import now_utc
@@ -79,6 +81,32 @@ def test_files_come_out_as_they_went_in(world: World) -> None:
     world.repository("merle").extract(night.results[0].archive, out, paths=["var/www/blog"])
     copy = out / "var/www/blog" / odd.name
     assert (copy.read_bytes(), copy.stat().st_mode & 0o777) == (b"odd", 0o640)
+
+
+def test_hostile_names_of_folders_and_files_come_back(world: World) -> None:
+    world.local_host("merle")
+    folder = "/var/www/- {now} ::'\"\n é*?[x] --exclude=x"
+    world.apps["blog"] = replace(world.app("blog", rows=3), install_dir=folder, databases=())
+    (world.root / "var/www/blog").rename(world.root / folder.lstrip("/"))
+    home = world.root / folder.lstrip("/")
+    for name in ("-rf", "é" * 127, "x" * 255, "{now}", "a::b", "re:.*", "sh:**", " ", "tail ", "a\\b", "*"):
+        (home / name).write_text(name)
+    (home / os.fsdecode(b"\xff\xfe")).write_bytes(b"\0")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"/proc/self/fd/{(opened := os.open(home, os.O_RDONLY))}/socket")
+        os.close(opened)
+        os.mkfifo(home / "pipe")
+        night = world.run()
+    assert night.ok, night
+    out = world.folder / "out"
+    out.mkdir()
+    repository, archive, member = world.repository("merle"), night.results[0].archive, folder.lstrip("/")
+    assert survey(repository.items(archive), [member]).items == len(
+        list(home.iterdir())
+    )  # all but the socket, and itself
+    repository.extract(archive, out, paths=[member])
+    assert verify(repository.items(archive), out, [member]) == 0
+    assert {path.name for path in (out / member).iterdir()} == {path.name for path in home.iterdir()} - {"socket"}
 
 
 def test_a_dead_host_and_a_broken_app_stop_nobody(world: World) -> None:

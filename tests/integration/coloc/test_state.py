@@ -307,6 +307,50 @@ def test_a_full_disk_is_a_state_error_and_nothing_is_lost(tmp_path: Path) -> Non
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB."""
+    assert os.geteuid() == 0, "run this suite as root: only root can make a small disk to fill"
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_long_history_is_given_up_with_no_more_room_than_the_reserve(disk: Path) -> None:
+    with closing(open_state(disk / "state.db")) as state:
+        number = incident(state, "a").id
+        with state.transaction() as connection:
+            for line in range(10_000):
+                incident_store.note(connection, number, OLD, str(line), "x" * 60)
+        say(state, "waiting", NOW)
+        state.keep_reserve()
+        fill(disk)
+        state.give_up_history()
+        assert incident_store.history(state.connection, number) == []
+        for turn in range(300):
+            say(state, f"still said {turn}", NOW)
+        assert keys(state)[0] == "waiting"
+        assert len(keys(state)) == 301
+
+
+def test_on_a_full_disk_it_opens_with_what_the_reserve_gives_back(disk: Path) -> None:
+    with closing(open_state(disk / "state.db")) as state:
+        say(state, "waiting", NOW)
+        state.keep_reserve()
+    fill(disk)
+    with closing(open_state(disk / "state.db")) as state:
+        assert keys(state) == ["waiting"]
+        say(state, "still said", NOW)
+    fill(disk)
+    with pytest.raises(StateError, match="its disk is full"):
+        open_state(disk / "state.db")
+    (disk / "ballast").unlink()
+    with closing(open_state(disk / "state.db")) as state:
+        assert keys(state) == ["waiting", "still said"]
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -35,12 +35,17 @@ def test_the_command_from_plan_to_undo(house: House, capsys: pytest.CaptureFixtu
     dumps = sorted((tmp_path / "there/databases").iterdir())
     assert [re.sub("-.*", "", dump.name) for dump in dumps] == ["mysql", "postgresql", "sqlite"]
     assert sqlite.check_and_count(dumps[2]) == {"note": 2} and member_of(DatabaseKind.SQLITE)
-    with pytest.raises(ColocError, match="is not empty"):
-        call(house, "blog", "--to", str(tmp_path / "there"))
+    assert (tmp_path / "there").stat().st_mode & 0o777 == 0o700
+    for words in ((), ("--dry-run",)):
+        with pytest.raises(ColocError, match="is not empty"):
+            call(house, "blog", "--to", str(tmp_path / "there"), *words)
     assert house.files() == changed
 
+    house.config.paths.facts.write_text("no folder: no fact can be written")
     assert call(house, "blog", "--only", "files", "--from", "alouette", "--yes") == 0
-    assert "the way back" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "the way back" in text
+    assert "it is done, but the agent does not hear of it: the fact 'restore' cannot be written" in text
     assert house.files() == before
     assert call(house, "blog", "--undo", "--yes") == 0
     assert house.files() == changed
