@@ -14,6 +14,7 @@ from collectors.guard import Collector
 from collectors.machine import MachineCollector
 from collectors.ownership import user_ids_below
 from collectors.processes import ProcessesCollector
+from collectors.quota_usage import QuotaUsage
 from collectors.services import ServicesCollector
 from coloc.config import Config
 from coloc.databases.answers import Ask, askers
@@ -29,7 +30,7 @@ def collectors_of(config: Config) -> list[Collector]:
         ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
         ServicesCollector(interval_seconds=rhythm.every),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
-        DiskCollector(root, interval_seconds=rhythm.disk_every),
+        DiskCollector(root, interval_seconds=rhythm.disk_every, quota=_quota(root)),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),
     ]
 
@@ -41,6 +42,11 @@ def _askers(config: Config) -> Mapping[DatabaseKind, Ask]:
     servers = servers_from(config.database_servers.model_dump())
     # The superuser that coloc.yml may name is for root's backups; the daemon enters under its own name.
     return askers(servers if os.geteuid() == 0 else replace(servers, pg_user=""))
+
+
+def _quota(root: Path) -> QuotaUsage | None:
+    """The kernel counts for this machine's users, whatever another tree calls them."""
+    return QuotaUsage(user_ids_below(root)) if root == Path("/") else None
 
 
 def blind_spots(collectors: list[Collector]) -> tuple[str, ...]:

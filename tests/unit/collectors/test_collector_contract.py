@@ -27,7 +27,7 @@ from tests.fakes.measured_house import APPS, MeasuredHouse
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"}
 UNITS = ("_bytes", "_seconds", "_ratio", "_processes", "_threads", "_files", "_up", "_success", "_cpus", "_load")
-COUNTS = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded", "_connections")
+COUNTS = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded", "_connections", "_by_quota")
 NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases")
 
 ODD = colocation(
