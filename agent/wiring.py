@@ -18,6 +18,7 @@ from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
 from collectors.process_details import ProcessDetailsCollector
 from collectors.processes import ProcessesCollector
+from collectors.quota_usage import QuotaUsage
 from collectors.services import ServicesCollector
 from coloc.config import Config
 from coloc.databases.answers import Ask, askers
@@ -38,7 +39,7 @@ def collectors_of(config: Config) -> list[Collector]:
         ProcessDetailsCollector(processes.known, interval_seconds=rhythm.every * _DETAILS_LOOKS),
         ServicesCollector(interval_seconds=rhythm.every * _SERVICES_LOOKS),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
-        DiskCollector(root, interval_seconds=rhythm.disk_every),
+        DiskCollector(root, interval_seconds=rhythm.disk_every, quota=_quota(root)),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),
         PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
         OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
@@ -55,6 +56,11 @@ def _askers(config: Config) -> Mapping[DatabaseKind, Ask]:
     servers = servers_from(config.database_servers.model_dump())
     # The superuser that coloc.yml may name is for root's backups; the daemon enters under its own name.
     return askers(servers if os.geteuid() == 0 else replace(servers, pg_user=""))
+
+
+def _quota(root: Path) -> QuotaUsage | None:
+    """The kernel counts for this machine's users, whatever another tree calls them."""
+    return QuotaUsage(user_ids_below(root)) if root == Path("/") else None
 
 
 def blind_spots(collectors: list[Collector]) -> tuple[str, ...]:

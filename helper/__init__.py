@@ -1,1 +1,1 @@
-"""The few privileged verbs. Standard library and coloc.verbs only."""
+"""The few privileged verbs. Standard library and coloc's vocabulary only."""

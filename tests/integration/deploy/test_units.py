@@ -10,9 +10,16 @@ from pathlib import Path
 import pytest
 
 from coloc.config import Paths
+from coloc.disk_quota import REPORT
 
 SYSTEMD = Path(__file__).parents[3] / "deploy" / "systemd"
-UNITS = ("coloc-agent.service", "coloc-agent-backup.service", "coloc-agent-backup.path")
+UNITS = (
+    "coloc-agent.service",
+    "coloc-agent-backup.service",
+    "coloc-agent-backup.path",
+    "coloc-agent-quota.service",
+    "coloc-agent-quota.timer",
+)
 PROGRAM = "/opt/coloc-agent/bin/coloc-agent"
 
 
@@ -29,7 +36,8 @@ def units(tmp_path: Path) -> Path:
     folder = tmp_path / "units"
     folder.mkdir()
     for unit in UNITS:
-        (folder / unit).write_text((SYSTEMD / unit).read_text().replace(PROGRAM, str(stub)))
+        text = (SYSTEMD / unit).read_text().replace(PROGRAM, str(stub))
+        (folder / unit).write_text(text.replace("/opt/coloc-agent/bin/python", str(stub)))
     return folder
 
 
@@ -45,7 +53,10 @@ def test_a_misspelt_line_would_be_seen(units: Path) -> None:
     assert "ProtectSytem" in done.stderr
 
 
-@pytest.mark.parametrize(("unit", "at_most"), [("coloc-agent.service", 2.1), ("coloc-agent-backup.service", 2.5)])
+@pytest.mark.parametrize(
+    ("unit", "at_most"),
+    [("coloc-agent.service", 2.1), ("coloc-agent-backup.service", 2.5), ("coloc-agent-quota.service", 1.6)],
+)
 def test_the_exposure_stays_low(units: Path, unit: str, at_most: float) -> None:
     done = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", str(units / unit))
     match = re.search(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout)
@@ -90,6 +101,14 @@ def test_the_nightly_run_is_ended_by_what_borg_understands() -> None:
     assert lines["ExecStart"] == [f"{PROGRAM} backup --nightly"]
 
 
+def test_reading_quotas_may_write_its_report_and_nothing_else() -> None:
+    lines = lines_of("coloc-agent-quota.service")
+    assert lines["ReadWritePaths"] == [str(REPORT.parent)]
+    assert lines["ExecStart"][0].endswith("-m helper.disk_quota")
+    assert lines["ProtectSystem"] == ["strict"]
+    assert "coloc-agent-quota.timer" in lines_of("coloc-agent.service")["Wants"]
+
+
 def test_folders_are_those_that_the_program_uses() -> None:
     paths = Paths()
     assert lines_of("coloc-agent-backup.path")["PathChanged"] == [f"{paths.wake}/backup"]
@@ -101,6 +120,7 @@ def test_folders_are_those_that_the_program_uses() -> None:
     }
     assert made[str(paths.state)] == ["0750", "coloc-agent", "coloc-agent"]
     assert made[str(paths.facts)] == ["2750", "root", "coloc-agent"]
+    assert made[str(REPORT.parent)] == ["2750", "root", "coloc-agent"]
     assert made[str(paths.journal)] == ["0700", "root", "root"]
     assert made[str(paths.requests)] == made[str(paths.wake)] == ["0770", "coloc-agent", "coloc-agent"]
 

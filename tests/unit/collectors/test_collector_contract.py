@@ -57,6 +57,7 @@ COUNTS = (
     "_queue",
     "_workers",
     "_connections",
+    "_by_quota",
 )
 NAMES = (
     "processes",

@@ -30,8 +30,8 @@ def measure(root: Path, apps: Colocation) -> dict[str, float]:
     return figures(DiskCollector(root).collect(apps, NOW))
 
 
-def du(*folders: Path) -> int:
-    output = subprocess.run(["du", "-s", "--block-size=1", "-c", *folders], capture_output=True, check=True, text=True)
+def du(*folders: Path, count: str = "--block-size=1") -> int:
+    output = subprocess.run(["du", "-sx", count, "-c", *folders], capture_output=True, check=True, text=True)
     return int(output.stdout.splitlines()[-1].split("\t")[0])
 
 
@@ -47,7 +47,7 @@ def test_it_agrees_with_du_on_hard_links_sparse_files_and_links(tmp_path: Path) 
     (data / "é\udcff bad name").write_bytes(b"x" * 5000)
     seen = measure(tmp_path, apps)
     assert seen['coloc_app_disk_bytes{app="blog",project="chorale"}'] == du(code, data)
-    assert seen['coloc_app_disk_files{app="blog",project="chorale"}'] == 4
+    assert seen['coloc_app_disk_files{app="blog",project="chorale"}'] == du(code, data, count="--inodes") == 8
     assert seen['coloc_app_disk_measured_timestamp_seconds{app="blog",project="chorale"}'] == NOW.timestamp()
 
 
@@ -65,6 +65,16 @@ def test_an_app_inside_another_s_folder_is_its_own(tmp_path: Path) -> None:
     assert seen['coloc_app_disk_bytes{app="wiki",project="velo"}'] == du(tmp_path / "www/wiki")
     both = sum(value for name, value in seen.items() if name.startswith("coloc_app_disk_bytes"))
     assert both == du(tmp_path / "www")
+
+
+def test_what_else_is_mounted_inside_a_folder_is_not_entered(tmp_path: Path) -> None:
+    walk = Walk([])
+    elsewhere = next(path for path in (Path("/proc"), Path("/sys")) if path.is_dir())
+    assert elsewhere.stat().st_dev != tmp_path.stat().st_dev
+    assert walk.run([tmp_path], time.monotonic() + 5)
+    before = walk.files
+    assert walk.enter(str(elsewhere)) == []
+    assert walk.files == before
 
 
 def test_links_of_a_tree_stay_in_the_tree(tmp_path: Path) -> None:
@@ -168,3 +178,15 @@ def test_only_the_walking_thread_becomes_nicer(tmp_path: Path) -> None:
     walking.join()
     walk()
     assert found == [19, before]
+
+
+def test_the_walking_thread_has_the_disk_only_when_nobody_else_wants_it(tmp_path: Path) -> None:
+    def walk() -> None:
+        list(DiskCollector(tmp_path).collect(colocation(), NOW))
+        found.append(subprocess.check_output(["ionice", "-p", str(threading.get_native_id())], text=True))
+
+    found: list[str] = []
+    walking = threading.Thread(target=walk)
+    walking.start()
+    walking.join()
+    assert found == ["idle\n"]
