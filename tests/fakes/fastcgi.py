@@ -1,4 +1,4 @@
-"""A FastCGI client, just enough to have php-fpm run one script (https://fastcgi-archives.github.io/FastCGI_Specification.html)."""
+"""A FastCGI client, just enough to have php-fpm run one script (fastcgi-archives.github.io has the specification)."""
 
 from __future__ import annotations
 
