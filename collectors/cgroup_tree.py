@@ -36,10 +36,19 @@ def unit_folders(root: Path) -> dict[str, str]:
 def read_small(folder: str, name: str) -> bytes:
     """One file of a group; nothing when it is not there."""
     try:
-        with Path(folder, name).open("rb", buffering=0) as file:
-            return file.read(_MAX_BYTES) or b""
+        descriptor = os.open(f"{folder}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        found = block = os.read(descriptor, _MAX_BYTES)
+        while block and len(found) < _MAX_BYTES:  # the kernel gives a long list in pieces of a page
+            block = os.read(descriptor, _MAX_BYTES)
+            found += block
+        return found
+    except OSError:  # the unit was stopped between the two
+        return b""
+    finally:
+        os.close(descriptor)
 
 
 def parse_numbers(data: bytes) -> dict[str, int]:

@@ -5,6 +5,7 @@ The rules:
 * a process is charged what it used since the last look, or all of it when it was born since;
 * what a process's reaped children used, less what was charged for them while they lived, was used between two looks:
   it goes to the parent's app; a parent of no app (php-fpm's master) passes it to the one app whose processes it lost;
+* a process that ended while we looked is perhaps told by its parent only later: what it was charged awaits that;
 * that is never more than the machine used meanwhile, but for rounding; the rest of the machine is `_system`.
 """
 
@@ -17,6 +18,7 @@ from coloc.model import SYSTEM
 
 MODES = ("user", "system")
 _ROUNDING_TICKS, _ROUNDING = 10, 0.1  # the kernel counts processes exactly and the machine by samples
+_AWAITED_LOOKS = 4  # a parent that never tells of its children (it ignores SIGCHLD) must not weigh on for ever
 _REAPS_FOR_ALL = 1  # pid 1 takes orphans: what it reaps says nothing about it
 
 
@@ -42,6 +44,15 @@ class Look:
     ticks: float  # ticks since the last look, of one processor
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """What was charged for a process that ended, which its parent's sum of reaped children will hold too."""
+
+    ticks: int
+    app: str | None
+    looks: int = _AWAITED_LOOKS  # how many it may still take
+
+
 @dataclass(slots=True)
 class CpuLedger:
     """The sums since the first look, in ticks by mode."""
@@ -49,6 +60,7 @@ class CpuLedger:
     apps: dict[str, list[float]] = field(default_factory=dict)
     _machine: tuple[int, int] | None = None
     _debt: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    _awaited: list[dict[int, list[Awaited]]] = field(default_factory=lambda: [{}, {}])  # by mode and parent
 
     def add(self, look: Look) -> dict[str, list[float]]:
         """Take a look in; returns what it charged to each app and to `_system`."""
@@ -66,13 +78,14 @@ class CpuLedger:
     def pause(self) -> None:
         """Processes were lost from sight: the next look is a first one. The sums stay."""
         self._machine = None
+        self._awaited = [{}, {}]
 
     def _charge(self, mode: int, look: Look, charged: dict[str, list[float]]) -> None:
         before = self._machine or look.machine
         machine = max(0, look.machine[mode] - before[mode])
         ours = _living(mode, look)
         seen = sum(ours.values())
-        between = _between_looks(mode, look)
+        between, self._awaited[mode] = _between_looks(mode, look, self._awaited[mode])
         room, asked = max(0.0, machine - seen) + max(_ROUNDING_TICKS, machine * _ROUNDING), sum(between.values())
         factor = min(1.0, room / asked) if asked else 0.0
         for app, ticks in between.items():
@@ -96,28 +109,50 @@ def _living(mode: int, look: Look) -> dict[str | None, float]:
     return sums
 
 
-def _between_looks(mode: int, look: Look) -> dict[str | None, float]:
-    """What was used by processes after their last look, or without ever being seen, by app."""
-    sums: dict[str | None, float] = {}
+def _between_looks(
+    mode: int, look: Look, earlier: Mapping[int, list[Awaited]]
+) -> tuple[dict[str, float], dict[int, list[Awaited]]]:
+    """What processes used after their last look, or without ever being seen, by app; and who is still awaited."""
+    sums: dict[str, float] = {}
     parents = {now.pid: now for _, now in look.stayed} | {process.pid: process for process in look.born}
     reaped = {now.pid: now.kids[mode] - before.kids[mode] for before, now in look.stayed}
     reaped |= {process.pid: process.kids[mode] for process in look.born}
-    lost: dict[int, list[Used]] = {}
-    graves = {process.pid: process for process in look.gone}
-    for process in graves.values():
-        lost.setdefault(_living_ancestor(process, graves), []).append(process)
+    lost = _lost(mode, look, earlier)
+    awaited = {pid: dead for pid, dead in lost.items() if reaped.get(pid, 0) <= 0}
     for pid, ticks in reaped.items():
         if pid == _REAPS_FOR_ALL or ticks <= 0:
             continue
-        dead = lost.get(pid, [])
-        more: float = ticks - sum(process.own[mode] + process.kids[mode] for process in dead)
+        more: float = ticks
+        told = []
+        for dead in lost.get(pid, []):
+            if dead.ticks <= more:
+                more -= dead.ticks
+                told.append(dead.app)
+            else:
+                awaited.setdefault(pid, []).append(dead)
         app = parents[pid].app
-        if app is None and len({process.app for process in dead}) == 1:
-            app = dead[0].app
-            more = min(more, look.ticks * len(dead))
+        if app is None and len(set(told)) == 1:
+            app = told[0]
+            more = min(more, look.ticks * len(told))
         if app is not None and more > 0:
             sums[app] = sums.get(app, 0) + more
-    return sums
+    return sums, awaited
+
+
+def _lost(mode: int, look: Look, earlier: Mapping[int, list[Awaited]]) -> dict[int, list[Awaited]]:
+    """Who ended, by the process that goes on and reaps them; first those of earlier looks that were not told yet."""
+    graves = {process.pid: process for process in look.gone}
+    lost: dict[int, list[Awaited]] = {}
+    for pid, waiting in earlier.items():
+        heir = _living_ancestor(graves[pid], graves) if pid in graves else pid
+        kept = [Awaited(dead.ticks, dead.app, dead.looks - 1) for dead in waiting if dead.looks > 1]
+        if kept:
+            lost.setdefault(heir, []).extend(kept)
+    for process in graves.values():
+        heir = _living_ancestor(process, graves)
+        if heir != _REAPS_FOR_ALL:
+            lost.setdefault(heir, []).append(Awaited(process.own[mode] + process.kids[mode], process.app))
+    return lost
 
 
 def _living_ancestor(process: Used, graves: Mapping[int, Used]) -> int:

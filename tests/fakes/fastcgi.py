@@ -1,4 +1,4 @@
-"""A FastCGI client, just enough to have php-fpm run one script, after the published FastCGI 1.0 specification."""
+"""A FastCGI client, just enough to have php-fpm run one script (fastcgi-archives.github.io has the specification)."""
 
 from __future__ import annotations
 

@@ -77,6 +77,42 @@ def test_a_family_that_died_is_subtracted_where_its_ancestor_reaps_it() -> None:
     assert charged(look(1000, born=[child, grandchild]), after) == {"blog": 3, "_system": 97}
 
 
+def test_a_worker_that_ended_while_we_looked_is_told_by_its_master_later_and_charged_once() -> None:
+    blog, wiki = used(6, "blog", own=40, parent=5), used(7, "wiki", own=30, parent=5)
+    ended = look(1100, gone=[blog])  # its master was looked at a moment before
+    told = look(1200, stayed=[(used(5, None), used(5, None, kids=78))], gone=[wiki])
+    assert charged(look(1000, born=[blog, wiki]), ended, told) == {"_system": 200}
+    alone = look(1200, stayed=[(used(5, None), used(5, None, kids=44))])
+    assert charged(look(1000, born=[blog]), ended, alone) == {"blog": 4, "_system": 196}
+
+
+def test_a_child_that_ended_while_we_looked_is_charged_once_to_its_parent_s_app() -> None:
+    child = used(6, "blog", own=40, parent=5)
+    told = look(1200, stayed=[(used(5, "blog"), used(5, "blog", kids=47))])
+    assert charged(look(1000, born=[child]), look(1100, gone=[child]), told) == {"blog": 7, "_system": 193}
+
+
+def test_of_two_that_ended_the_one_that_was_told_is_settled_first() -> None:
+    dead = [used(6, "blog", own=40, parent=5), used(7, "wiki", own=10, parent=5)]
+    first = look(1100, stayed=[(used(5, None), used(5, None, kids=12))], gone=dead)
+    second = look(1200, stayed=[(used(5, None, kids=12), used(5, None, kids=57))])
+    assert charged(look(1000, born=dead), first, second) == {"wiki": 2, "blog": 5, "_system": 193}
+
+
+def test_who_is_awaited_passes_to_the_ancestor_when_the_parent_ends_too() -> None:
+    parent, child = used(6, "blog", own=10, parent=5), used(7, "blog", own=40, parent=6)
+    ended = [look(1100, gone=[child]), look(1200, gone=[parent])]
+    told = look(1300, stayed=[(used(5, "blog"), used(5, "blog", kids=53))])
+    assert charged(look(1000, born=[parent, child]), *ended, told) == {"blog": 3, "_system": 297}
+
+
+def test_a_parent_that_never_tells_does_not_weigh_on_for_ever() -> None:
+    child = used(6, "blog", own=40, parent=5)
+    silence = [look(1100 + 100 * number) for number in range(5)]
+    told = look(1700, stayed=[(used(5, "blog"), used(5, "blog", kids=7))])
+    assert charged(look(1000, born=[child]), look(1050, gone=[child]), *silence, told)["blog"] == 7
+
+
 def test_orphans_reaped_by_the_first_process_are_nobody_s() -> None:
     orphan = used(6, "blog", own=10, parent=1)
     after = look(1100, stayed=[(used(1, None), used(1, None, kids=90))], gone=[orphan])
