@@ -37,7 +37,7 @@ scrape_configs:
 def said(*argv: str) -> str:
     done = subprocess.run([needed(argv[0]), *argv[1:]], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 def test_the_rule_files_are_good() -> None:
@@ -60,29 +60,40 @@ def test_the_scrape_job_and_the_example_of_a_route_are_good() -> None:
     said("amtool", "check-config", str(DEPLOY / "alertmanager.yml"))
 
 
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (("severity=critical", "rule=app_down"), "adminsys"),
+        (("severity=warning",), "adminsys"),
+        (("severity=info",), "nobody"),
+    ],
+)
+def test_the_example_of_a_route_leads_to_people_what_is_for_people(labels: tuple[str, ...], receiver: str) -> None:
+    route = said("amtool", "config", "routes", "test", f"--config.file={DEPLOY / 'alertmanager.yml'}", *labels)
+    assert route.split() == [receiver]
+
+
+def rules(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "agent", "--config", str(config), "rules", *options]
+    return subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, timeout=120)
+
+
 def test_the_command_prints_what_is_deployed(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "agent", "--config", str(tmp_path / "none.yml"), "rules", "--prometheus"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-    )
-    assert (done.returncode, done.stdout) == (0, (DEPLOY / "alerts.rules.yml").read_text())
-    assert "their defaults" in done.stderr
+    (tmp_path / "coloc.yml").write_text("coloc: {name: test}\n")
+    done = rules(tmp_path / "coloc.yml", "--prometheus")
+    assert (done.returncode, done.stdout, done.stderr) == (0, (DEPLOY / "alerts.rules.yml").read_text(), "")
+
+
+def test_a_file_that_is_named_and_gone_is_not_taken_for_no_changes(tmp_path: Path) -> None:
+    done = rules(tmp_path / "gone.yml", "--prometheus")
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_the_command_tells_people_the_rules_as_coloc_yml_has_them(tmp_path: Path) -> None:
     (tmp_path / "coloc.yml").write_text(
         "coloc: {name: demo}\nrules: {app_down: {wait: 5m}, backup_late: {off: true}}\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-m", "agent", "--config", str(tmp_path / "coloc.yml"), "rules"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-    )
+    done = rules(tmp_path / "coloc.yml")
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
     assert rows["app_down"] == ["critical", "300", "s", "docs/runbook/app_down.md"]
     assert rows["backup_late"][0] == "off"
