@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from agent.cli import Context
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--here", is_flag=True, help="With --prometheus: rules that look at this colocation alone.")
 @click.pass_obj
 def command(context: Context, prometheus: bool, here: bool) -> None:
-    """Every rule with its severity, wait and runbook, as coloc.yml has it; the defaults where there is no coloc.yml."""
+    """Every rule with its severity, wait and runbook, as coloc.yml has it; the defaults where there is none yet."""
     from agent.prometheus_rules import prometheus_rules  # noqa: PLC0415 - `--help` must be quick
     from agent.terminal import columns, say  # noqa: PLC0415
 
@@ -31,7 +32,8 @@ def command(context: Context, prometheus: bool, here: bool) -> None:
 def _config(context: Context, here: bool) -> Config:
     from coloc.config import Coloc, Config  # noqa: PLC0415
 
-    if here or context.config_path.exists():
+    source = click.get_current_context().find_root().get_parameter_source("config_path")
+    if here or source is not ParameterSource.DEFAULT or context.config_path.exists():
         return context.config()
     click.echo(f"coloc-agent: no {context.config_path}: these are the rules with their defaults", err=True)
     return Config(coloc=Coloc(name="unnamed"))

@@ -143,6 +143,18 @@ def test_whatever_the_labels_are_the_cap_holds_and_the_sum_stays(rows: list[tupl
     assert len(found) <= limits.per_owner * (limits.owners + 1)
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 40), max_size=40), min_size=2, max_size=8))
+def test_whoever_comes_and_goes_no_sum_goes_backwards(looks: list[set[int]]) -> None:
+    cap, seen = Cap(Limits(per_owner=8)), dict[str, float]()
+    for number, domains in enumerate(looks):
+        found = figures(cap.apply([requests(sorted(domains), value=number + 1.0)]))
+        assert len(found) <= 8
+        for name, value in found.items():
+            assert value >= seen.get(name, 0.0), name
+        seen |= found
+
+
 def test_the_sampler_caps_what_collectors_find_and_what_the_agent_gives_and_says_so() -> None:
     crowd = FakeCollector("crowd")
     crowd.families = [moments({f"{number}.test": 1.0 for number in range(999)})]
