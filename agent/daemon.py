@@ -6,6 +6,7 @@ the wall clock jumped, because it reckons in naive local time; what is due is de
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -80,6 +81,9 @@ class Daemon:
             house.start()
             self._arm(config, state)
             self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
+            # Modules and what they hold are there for good: the collector of garbage need not walk them every minute.
+            gc.collect()
+            gc.freeze()
             self._say(f"agent started: http://{config.listen}/ (stage {config.stage})")
             self._loop(config, state, house)
         finally:
