@@ -6,6 +6,7 @@ by agent.due, from state and now.
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -70,6 +71,9 @@ class Daemon:
         try:
             house.start()
             self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
+            # Modules and what they hold are there for good: the collector of garbage need not walk them every minute.
+            gc.collect()
+            gc.freeze()
             self._say(f"agent started: http://{config.listen}/ (stage {config.stage})")
             self._loop(config, state, house)
         finally:

@@ -27,10 +27,12 @@ _CLOCK_ERROR = timedelta(hours=1)
 
 
 class Evaluator:
-    """Brings what is known together and decides. Its memory is state.db; nothing is kept between calls but that."""
+    """Brings what is known together and decides. Its memory is state.db, and what was last read of it."""
 
     def __init__(self, state: State, facts: backup_store.FactReader, tell: Tell) -> None:
         self._state, self._facts, self._tell = state, facts, tell
+        self._backups: tuple[backup_store.BackupStanding, ...] = ()
+        self._backups_at = -1
 
     def evaluate(
         self,
@@ -54,7 +56,7 @@ class Evaluator:
             {app: usage.up for app, usage in observation.usage.apps.items()},
             observation.collectors,
             observation.usage.filesystems,
-            tuple(backup_store.standings(connection)),
+            self._standing_backups(),
             backup_store.host_troubles(connection, now),
             self._first_seen(observation, now),
             quotas,
@@ -75,6 +77,13 @@ class Evaluator:
             for request in wanted:
                 self._obey(request, now)
         return taken
+
+    def _standing_backups(self) -> tuple[backup_store.BackupStanding, ...]:
+        """The same objects until something is written: only we write, and reading all of them is dear."""
+        changes = self._state.connection.total_changes
+        if changes != self._backups_at:
+            self._backups, self._backups_at = tuple(backup_store.standings(self._state.connection)), changes
+        return self._backups
 
     def _take_step(self, step: Step, now: datetime) -> None:
         connection = self._state.connection

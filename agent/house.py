@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 _NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
+_IDLE_SECONDS = 5.0  # of the delivery: `publish` wakes it when there is something to send
 _STUCK_SECONDS = 45.0  # below WatchdogSec: a part that did not move for so long is stuck
 
 
@@ -78,7 +79,9 @@ class House:
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
         self._window = UsageWindow()
         self._teller = Teller(config)
-        self._delivery = Delivery(state.path, channels_of(config), language=config.coloc.language)
+        self._delivery = Delivery(
+            state.path, channels_of(config), language=config.coloc.language, idle_seconds=_IDLE_SECONDS
+        )
         self._news = News()
         self._since = time.monotonic()
         self._status: Status | None = None

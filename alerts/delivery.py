@@ -66,7 +66,10 @@ class Delivery:
         language: str = "fr",
         now: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
+        idle_seconds: float = _IDLE,
     ) -> None:
+        """`idle_seconds`: how often the outbox is looked at by somebody whom nobody wakes."""
+        self._idle_seconds = idle_seconds
         self._path, self._channels, self._language = state_path, channels, language
         self._now, self._monotonic = now, monotonic
         self._stopping, self._news = threading.Event(), threading.Event()
@@ -110,7 +113,7 @@ class Delivery:
                 for name, target in outbox.queues(state.connection):
                     self._worker(name, target)
                 self._looked_at = self._monotonic()
-            self._news.wait(_IDLE)
+            self._news.wait(self._idle_seconds)
             self._news.clear()
         state.close()
 

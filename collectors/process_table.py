@@ -5,6 +5,7 @@ It adds nothing up: sums are the ledger's and the collector's.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -31,12 +32,12 @@ _EVERYBODY = 1  # pid 1: who does not see it does not see other users' processes
 
 @dataclass(slots=True)
 class Followed:
-    """A process that we follow; `raw` is its stat at the last look, to skip what did not change."""
+    """A process that we follow; `raw` is the hash of its stat at the last look, to skip what did not change."""
 
     open: OpenProcess
     start: int
     used: Used
-    raw: bytes
+    raw: int
     cgroup: str = ""
     uid: int = 0
     looks: int = 0
@@ -140,11 +141,12 @@ class ProcessTable:
     def _follow(self, process: Followed, stayed: list[tuple[Used, Used]], swapping: bool) -> bool:
         """Look again at a known process; False when it ended or its pid is another process's now."""
         try:
-            raw = process.open.stat()
+            data = process.open.stat()
+            raw = hash(data)
             if raw == process.raw:
                 process.unchanged += 1
             else:
-                stat = parse_stat(raw)
+                stat = parse_stat(data)
                 if stat is None or stat.start != process.start:
                     return False
                 process.raw, process.threads, process.unchanged = raw, stat.threads, 0
@@ -174,8 +176,8 @@ class ProcessTable:
             self.unreadable += 1
             return None
         try:
-            raw = opened.stat()
-            stat = parse_stat(raw)
+            data = opened.stat()
+            stat = parse_stat(data)
             if stat is None:
                 raise OSError(f"the stat of {pid} cannot be read")
             if is_kernel_thread(pid, stat.parent):
@@ -183,7 +185,9 @@ class ProcessTable:
                 self._files.forget(opened)
                 return None
             own, kids = (stat.user, stat.system), (stat.kids_user, stat.kids_system)
-            process = Followed(opened, stat.start, Used(pid, stat.parent, own, kids, None), raw, threads=stat.threads)
+            process = Followed(
+                opened, stat.start, Used(pid, stat.parent, own, kids, None), hash(data), threads=stat.threads
+            )
             self._read_owner(process)
             process.anonymous_pages = parse_statm(opened.memory()) or 0
         except OSError:
@@ -196,7 +200,7 @@ class ProcessTable:
         pid = process.used.pid
         process.uid = self._owner(pid)
         try:
-            process.cgroup = parse_cgroup(self._files.read(pid, "cgroup"))
+            process.cgroup = sys.intern(parse_cgroup(self._files.read(pid, "cgroup")))  # few, and shared by many
         except PermissionError:
             process.cgroup = ""
         process.used.app = self._owned.app_of(process.cgroup, process.uid)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MAX_BYTES = 4096
+_STAT_BYTES = 1024  # more than fifty numbers and a name can be
 _RESERVE = 256  # descriptors left to the rest of the agent
 _MOST = 65_536
 _FIELDS_NEEDED = 20  # of stat, after the name: up to the start time
@@ -171,7 +172,7 @@ class OpenProcess:
         """/proc/PID/stat as it is now. Raises OSError when the process is gone."""
         if self.stat_descriptor < 0:
             return self._files.read(self.pid, "stat")
-        return os.pread(self.stat_descriptor, _MAX_BYTES, 0)
+        return os.pread(self.stat_descriptor, _STAT_BYTES, 0)
 
     def memory(self) -> bytes:
         """/proc/PID/statm as it is now. Raises OSError when the process is gone."""
