@@ -80,7 +80,7 @@ class Daemon:
             house.start()
             self._arm(config, state)
             self._notifier.ready(f"{config.coloc.name}: stage {config.stage}")
-            self._say(f"agent started: http://{config.listen}/ (stage {config.stage})")
+            self._say(f"agent started: {house.url} (stage {config.stage})")
             self._loop(config, state, house)
         finally:
             self._notifier.stopping()
@@ -120,7 +120,8 @@ class Daemon:
         try:
             observation = house.look(now)
             asked = list(requests.take(house.config.paths.requests))
-            evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
+            config_error = self._config_error or house.file_error()
+            evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=config_error)
             house.publish(observation, evaluator.standings(house.config, observation, now), now)
             self._scheduler.run_pending()
             if not quiet:

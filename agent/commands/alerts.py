@@ -36,7 +36,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     config = ctx.obj.config()
-    status = ask_status(config.listen)
+    status = ask_status(config.listen, config.paths.state)
     incidents = to_json(status)["incidents"]
     say([json.dumps(incidents, indent=2)] if as_json else Glance(status, config.coloc.language).incidents())
 
@@ -89,7 +89,7 @@ def _check(config: Config, incident: int) -> bool:
     from agent.client import AgentSilent, ask_status  # noqa: PLC0415 - `--help` must be quick
 
     try:
-        known = [item.id for item in ask_status(config.listen).open_incidents]
+        known = [item.id for item in ask_status(config.listen, config.paths.state).open_incidents]
     except AgentSilent:
         return False
     if incident not in known:

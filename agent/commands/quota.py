@@ -22,6 +22,6 @@ def command(context: Context, as_json: bool) -> None:
     from agent.terminal import say  # noqa: PLC0415
 
     config = context.config()
-    status = ask_status(config.listen)
+    status = ask_status(config.listen, config.paths.state)
     quotas = {project["name"]: project["quotas"] for project in to_json(status)["projects"]}
     say([json.dumps(quotas, indent=2)] if as_json else Glance(status, config.coloc.language).quotas())

@@ -22,5 +22,5 @@ def command(context: Context, as_json: bool) -> None:
     from agent.terminal import say  # noqa: PLC0415
 
     config = context.config()
-    status = ask_status(config.listen)
+    status = ask_status(config.listen, config.paths.state)
     say([json.dumps(to_json(status), indent=2)] if as_json else Glance(status, config.coloc.language).everything())
