@@ -168,16 +168,16 @@ def listen_point(config: Config) -> Point:
     """The address is the running agent's, or free."""
     listen = config.listen
     try:
-        status = ask_status(listen)
+        status = ask_status(listen, config.paths.state)
     except AgentSilent:
         pass
     except ColocError as error:
         return failed("listen", error)
     else:
         if status.coloc != config.coloc.name:
-            told = f"http://{listen}/: the agent of another colocation answers, {status.coloc!r}"
+            told = f"{listen}: the agent of another colocation answers, {status.coloc!r}"
             return Point("listen", False, told, "choose another port in listen:, or stop that agent")
-        return Point("listen", True, f"http://{listen}/: the agent answers, stage {status.stage}")
+        return Point("listen", True, f"{listen}: the agent answers, stage {status.stage}")
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -74,7 +74,7 @@ class Daemon:
             # Modules and what they hold are there for good: the collector of garbage need not walk them every minute.
             gc.collect()
             gc.freeze()
-            self._say(f"agent started: http://{config.listen}/ (stage {config.stage})")
+            self._say(f"agent started: {house.url} (stage {config.stage})")
             self._loop(config, state, house)
         finally:
             self._notifier.stopping()
@@ -132,17 +132,16 @@ class Daemon:
         try:
             observation = house.look(now)
             asked = list(requests.take(house.config.paths.requests))
+            config_error = self._config_error or house.file_error()
             try:
-                new = evaluator.evaluate(
-                    house.config, observation, asked, now, quiet=quiet, config_error=self._config_error
-                )
+                new = evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=config_error)
                 for line in announced(new, house.config.coloc.language):
                     self._say(line)
             finally:  # what could not be written down is shown all the same
                 seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))
                 if house.has_news(seen):
                     standings = evaluator.standings(house.config, observation, now)
-                    house.publish(seen, standings, now, config_error=self._config_error)
+                    house.publish(seen, standings, now, config_error=config_error)
             rhythm.beat()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)

@@ -17,7 +17,9 @@ from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
 
+from agent.client import local_socket
 from agent.colocation import ColocationReader
+from agent.door import Door
 from agent.incidents import Change, Incident
 from agent.news import News
 from agent.observation import Observation
@@ -85,11 +87,14 @@ class House:
         self._news = News()
         self._since = time.monotonic()
         self._status: Status | None = None
+        self._door = Door(config.listen.web_config)
         self._web: Web | None = None
 
     def start(self) -> None:
         """Begin to look, to send and to answer. Raises ColocError when the address is taken."""
-        self._web = Web(self.config.listen.host, self.config.listen.port, self._routes())
+        listen = self.config.listen
+        beside = local_socket(listen, self.config.paths.state)
+        self._web = Web(listen.host, listen.port, self._routes(), door=self._door, beside=beside)
         self._since = time.monotonic()
         self._sampler.start()
         self._delivery.start()
@@ -116,6 +121,15 @@ class House:
         health = tuple(CollectorHealth(item.name, item.failing_since, item.error) for item in standings)
         usage = self._window.update(standings, colocation, time.monotonic())
         return Observation(colocation, usage, health, blind_spots(self._collectors))
+
+    @property
+    def url(self) -> str:
+        """Where the page answers."""
+        return f"{self._door.scheme}://{self.config.listen}/"
+
+    def file_error(self) -> str | None:
+        """What is wrong with the web-config file since it changed, or None."""
+        return self._door.refresh()
 
     def has_news(self, observation: Observation) -> bool:
         """True when this moment should be shown now, not at one of the next ticks. Ask once a tick."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -13,9 +14,11 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from agent.door import Door
 from coloc.errors import ColocError
 
 logger = logging.getLogger(__name__)
@@ -25,6 +28,7 @@ _READ_SECONDS = 5.0
 _CONNECTION_SECONDS = 15.0  # in all, so that a slow reader cannot keep a place
 _TEXT = "text/plain; charset=utf-8"
 _ALLOWED = ("GET", "HEAD")
+_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,24 @@ class Web:
         port: int,
         routes: Mapping[str, Route],
         *,
+        door: Door | None = None,
+        beside: Path | None = None,
         connection_seconds: float = _CONNECTION_SECONDS,
     ) -> None:
-        self._server = _listen(host, port, routes)
+        """`door`: who may come in. `beside`: a socket file that answers as well, to whoever the file lets in."""
+        self._server = _listen(host, port, routes, door or Door())
         self._server.connection_seconds = connection_seconds
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.5,), name="coloc-web", daemon=True)
+        self._servers, self._beside = [self._server], beside
+        if beside is not None:
+            try:
+                self._servers.append(_listen_beside(beside, routes))
+            except ColocError:
+                self._server.server_close()
+                raise
+        self._threads = [
+            threading.Thread(target=server.serve_forever, args=(0.5,), name="coloc-web", daemon=True)
+            for server in self._servers
+        ]
 
     @property
     def address(self) -> tuple[str, int]:
@@ -74,30 +91,49 @@ class Web:
     def url(self) -> str:
         """The address as people type it."""
         host, port = self.address
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = self._server.door.scheme
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def start(self) -> None:
         """Begin to answer; returns at once."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Stop listening and end what is still open, within two seconds."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(1.0)
-        self._server.server_close()
-        self._server.end_older_than(0.0)
+        for server, thread in zip(self._servers, self._threads, strict=True):
+            if thread.is_alive():
+                server.shutdown()
+                thread.join(1.0)
+            server.server_close()
+            server.end_older_than(0.0)
+        if self._beside is not None:
+            self._beside.unlink(missing_ok=True)
 
 
-def _listen(host: str, port: int, routes: Mapping[str, Route]) -> _Server:
+def _listen(host: str, port: int, routes: Mapping[str, Route], door: Door) -> _Server:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return _Server(family, address, routes)
+        return _Server(family, address, routes, door)
     except OSError as error:
         raise ColocError(
             f"the agent cannot listen on {host}, port {port}: {error.strerror or error}",
             hint="is another agent running there? set another address with listen: in coloc.yml",
         ) from error
+
+
+def _listen_beside(path: Path, routes: Mapping[str, Route]) -> _Server:
+    """The same for this server's own commands: rights of the file instead of certificate and password."""
+    try:
+        path.unlink(missing_ok=True)  # of a daemon that was killed; only one works on a state
+        server = _Server(socket.AF_UNIX, str(path), routes, Door())
+        path.chmod(0o660)
+    except OSError as error:
+        raise ColocError(
+            f"the agent cannot listen on {path}: {error.strerror or error}",
+            hint="is paths.state too long, or not ours?",
+        ) from error
+    return server
 
 
 class _Server(ThreadingHTTPServer):
@@ -106,9 +142,9 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     connection_seconds = _CONNECTION_SECONDS
 
-    def __init__(self, family: socket.AddressFamily, address: Any, routes: Mapping[str, Route]) -> None:
+    def __init__(self, family: socket.AddressFamily, address: Any, routes: Mapping[str, Route], door: Door) -> None:
         self.address_family = family
-        self.routes = routes
+        self.routes, self.door = routes, door
         self._open: dict[socket.socket, float] = {}
         self._open_lock = threading.Lock()
         super().__init__(address, _Handler)
@@ -121,7 +157,12 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.server_name, self.server_port = "coloc-agent", 0  # the library's, for CGI
+
+    def get_request(self) -> tuple[Any, Any]:
+        """A new connection, in TLS if the door asks for it; the handshake is for its own thread."""
+        connection, address = super().get_request()
+        return self.door.wrap(connection), address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, or close it when too many are open."""
@@ -138,6 +179,10 @@ class _Server(ThreadingHTTPServer):
         """Close a connection and give its place back."""
         with self._open_lock:
             self._open.pop(request, None)
+        if isinstance(request, ssl.SSLSocket):
+            with suppress(OSError, ValueError):  # say that this was all, and wait for no answer
+                request.setblocking(False)
+                request.unwrap()
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
@@ -151,7 +196,7 @@ class _Server(ThreadingHTTPServer):
             old = [request for request, since in self._open.items() if since <= limit]
         for request in old:
             with suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(request, socket.SHUT_RDWR)  # TLS's own would let its thread go on in clear
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's
         """A connection that broke is the client's affair; anything else is a bug, and its reader gets nothing."""
@@ -165,6 +210,12 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "coloc-agent"
     sys_version = ""
     wbufsize = -1  # one packet for headers and body
+
+    def setup(self) -> None:
+        """The handshake comes first, and has no more time than a request."""
+        self.request.settimeout(self.timeout)
+        self.server.door.greet(self.request)
+        super().setup()
 
     def handle_one_request(self) -> None:
         """Like the library's, but any method comes to `_answer`."""
@@ -181,6 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the client went away or was too slow
 
     def _answer(self) -> Response:
+        if not self.server.door.admits(self.headers.get("Authorization", "")):
+            who = {"WWW-Authenticate": "Basic"}
+            return Response(b"unauthorized\n", status=HTTPStatus.UNAUTHORIZED, headers=who)
         if self.command not in _ALLOWED:
             allow = {"Allow": ", ".join(_ALLOWED)}
             return Response(b"method not allowed\n", status=HTTPStatus.METHOD_NOT_ALLOWED, headers=allow)
@@ -198,9 +252,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(len(response.body)))
-        for name, value in response.headers.items():
+        for name, value in {**response.headers, **self.server.door.headers, **_NOSNIFF}.items():
             self.send_header(name, value)
-        self.send_header("X-Content-Type-Options", "nosniff")
         self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":

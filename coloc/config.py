@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -125,6 +125,7 @@ class Listen(Described):
 
     host: str = "127.0.0.1"
     port: int = Field(default=9942, ge=0, le=65535)
+    web_config: Place | None = None  # certificate and users, as Prometheus' exporters read them
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -394,6 +395,9 @@ class DatabaseServers(Described):
     pg_run_as: str = "postgres"
 
 
+_Model = TypeVar("_Model", bound=Described)
+
+
 class Config(Described):
     """The whole of coloc.yml."""
 
@@ -461,6 +465,18 @@ def parse_config(raw: bytes, name: str) -> Config:
         more = f"\n{name}: and more" if len(told) > _MAX_TOLD else ""
         raise ConfigError(lines + more, hint="nothing was changed; mend these lines and try again")
     return config
+
+
+def parse_as(model: type[_Model], raw: bytes, name: str) -> _Model:
+    """Another file that people write, read with the same care. Raises ConfigError with one line per mistake."""
+    node, data, problems = _read_yaml(raw, name)
+    try:
+        if not problems:
+            return model.model_validate(data)
+    except ValidationError as error:
+        problems = [_mistake(item, node, model) for item in error.errors(include_url=False)[:_MAX_TOLD]]
+    told = sorted(set(problems), key=_by_line)
+    raise ConfigError("\n".join(f"{name}, {problem}" for problem in told[:_MAX_TOLD]), hint="mend these lines")
 
 
 def _read_yaml(raw: bytes, name: str) -> tuple[yaml.Node, dict[Any, Any], list[str]]:
@@ -615,12 +631,12 @@ _WORDS = {
 }
 
 
-def _mistake(item: Any, node: yaml.Node) -> str:
+def _mistake(item: Any, node: yaml.Node, model: type[BaseModel] = Config) -> str:
     place = [part for part in item["loc"] if part != "[key]"]
     kind, message = item["type"], str(item["msg"])
     words = _WORDS.get(kind)
     if kind == "extra_forbidden":
-        words = f"is not a key that I know{_nearest(_short(place[-1]), _keys_at(place[:-1]))}"
+        words = f"is not a key that I know{_nearest(_short(place[-1]), _keys_at(place[:-1], model))}"
     elif kind == "literal_error":
         words = f"is {_shown(item['input'])}; write one of {item['ctx']['expected']}"
     elif kind in _BOUNDS:
@@ -662,9 +678,8 @@ def _line_of(node: yaml.Node | None, place: list[Any]) -> int:
     return line
 
 
-def _keys_at(place: list[Any]) -> list[str]:
-    """The keys that are known at a place: follow the types from Config downwards."""
-    model: type[BaseModel] = Config
+def _keys_at(place: list[Any], model: type[BaseModel]) -> list[str]:
+    """The keys that are known at a place: follow the types from the model downwards."""
     is_name = False  # the next part is a name that people chose, below a dict
     for part in place:
         if is_name:
@@ -677,7 +692,7 @@ def _keys_at(place: list[Any]) -> list[str]:
             return []
         model = models[0]
         is_name = any(get_origin(kind) is dict for kind in kinds)
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:

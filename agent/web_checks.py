@@ -1,0 +1,80 @@
+"""What `coloc-agent check` says of the page's door: who can reach it, the web-config file, its certificate and key."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from agent.checks import Point, failed
+from agent.web_config import WebConfig, read_web_config, tls_context
+from coloc.certificates import expiry_of
+from coloc.config import Config, Listen
+from coloc.errors import ColocError
+from coloc.times import for_people
+
+_SOON = timedelta(days=14)
+
+
+def web_points(config: Config, now: datetime) -> Iterator[Point]:
+    """One line for who may come in, and one for each thing that is wrong."""
+    listen, path = config.listen, config.listen.web_config
+    is_far = not is_loopback(listen)
+    if path is None:
+        if is_far:
+            hint = "write listen: 127.0.0.1:9942, or name users in listen.web_config"
+            yield Point("listen", False, f"{listen} can be read by everybody who reaches it", hint)
+        return
+    subject = "listen.web_config"
+    try:
+        web = read_web_config(path)
+        tls_context(web, path.parent)
+    except ColocError as error:
+        yield failed(subject, error)
+        return
+    problems = [*_openness(web, path, is_far=is_far), *_certificate(config, web, path, now)]
+    yield from problems
+    if not problems:
+        tls = "TLS" if web.tls_server_config else "no TLS"
+        yield Point(subject, True, f"{path}: {tls}, {len(web.basic_auth_users)} users")
+
+
+def is_loopback(listen: Listen) -> bool:
+    """True when only this server reaches the address."""
+    try:
+        return ipaddress.ip_address(listen.host).is_loopback
+    except ValueError:
+        return listen.host == "localhost"
+
+
+def _openness(web: WebConfig, path: Path, *, is_far: bool) -> Iterator[Point]:
+    subject, tls = "listen.web_config", web.tls_server_config
+    asks_certificate = tls is not None and tls.client_auth_type == "RequireAndVerifyClientCert"
+    if is_far and not web.basic_auth_users and not asks_certificate:
+        hint = "add basic_auth_users: to it"
+        yield Point(subject, False, "nobody must say who they are, and others reach the address", hint)
+    if is_far and web.basic_auth_users and tls is None:
+        yield Point(subject, False, "passwords cross the network in clear", "add tls_server_config: to it")
+    if path.stat().st_mode & 0o007 and web.basic_auth_users:
+        hint = f"run: chgrp coloc-agent {path} && chmod 640 {path}"
+        yield Point(subject, False, f"{path} holds hashes of passwords and can be read by everybody", hint)
+    if tls is not None:
+        key = path.parent / tls.key_file
+        if key.stat().st_mode & 0o007:
+            yield Point(subject, False, f"the key {key} can be read by everybody", f"run: chmod 640 {key}")
+
+
+def _certificate(config: Config, web: WebConfig, path: Path, now: datetime) -> Iterator[Point]:
+    if web.tls_server_config is None:
+        return
+    subject, file = "listen.web_config", path.parent / web.tls_server_config.cert_file
+    try:
+        end = expiry_of(file)
+    except ColocError as error:
+        yield failed(subject, error)
+        return
+    if end < now + _SOON:
+        verb = "ended" if end < now else "ends"
+        told = f"the certificate {file} {verb} {for_people(end, config.zone)}"
+        yield Point(subject, False, told, "renew it; the new one is taken up by itself")
