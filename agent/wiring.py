@@ -10,18 +10,25 @@ from collectors.disk import DiskCollector
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector
+from collectors.mail import MailCollector
 from collectors.ownership import user_ids_below
 from collectors.processes import ProcessesCollector
 from collectors.services import ServicesCollector
+from collectors.web import WebCollector
 from coloc.config import Config
 from coloc.databases.servers import Servers
 from coloc.databases.sizes import Sizes, size_readers
+from coloc.memory import ForgetfulMemory, Memory
 from coloc.model import DatabaseKind
 
+_LOGS_EVERY = 3  # looks of the processes for one at the logs
 
-def collectors_of(config: Config) -> list[Collector]:
-    """Every collector, with the rhythm that coloc.yml gives it."""
+
+def collectors_of(config: Config, memory: Memory | None = None) -> list[Collector]:
+    """Every collector, with the rhythm that coloc.yml gives it. `memory`: what outlives the program."""
     rhythm, root = config.sampling, config.root
+    memory = memory or ForgetfulMemory()
+    logs_every = _LOGS_EVERY * rhythm.every
     return [
         MachineCollector(interval_seconds=rhythm.every),
         ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
@@ -29,6 +36,8 @@ def collectors_of(config: Config) -> list[Collector]:
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),
+        WebCollector(root, interval_seconds=logs_every, memory=memory),
+        MailCollector(root, interval_seconds=logs_every, memory=memory),
     ]
 
 

@@ -20,10 +20,12 @@ from collectors.disk import DiskCollector, Walk
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.mail import MailCollector
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.sampler import Sampler
 from collectors.services import ServicesCollector
+from collectors.web import WebCollector
 from coloc.model import App, Database, DatabaseKind, PhpPool
 from coloc.services import Unit
 from tests.fakes.colocations import colocation
@@ -37,6 +39,7 @@ APPS = colocation(
         "Blog",
         user="blog",
         domain="chorale.test",
+        path="/",
         version="6.9~ynh1",
         packaging_version=2,
         install_dir="/var/www/blog",
@@ -49,6 +52,7 @@ APPS = colocation(
         "Nuage",
         user="nuage",
         domain="nuage.test",
+        path="/",
         version="33.0~ynh1",
         packaging_version=2,
         install_dir="/var/www/nuage",
@@ -104,12 +108,15 @@ class MeasuredHouse:
             ServicesCollector(show=_show),
             DiskCollector(self.root, walk=FlatWalk),
             DatabasesCollector(self.root, sizes={DatabaseKind.MYSQL: _sizes, DatabaseKind.POSTGRESQL: _sizes}),
+            WebCollector(self.root, whole=True),
+            MailCollector(self.root, whole=True, user_ids=lambda names: {name: _UIDS[name] for name in names}),
         ]
 
     def _lay_out(self) -> None:
         for name in ("blog", "nuage"):
             (self.root / "var/www" / name).mkdir(parents=True)
         (self.root / "var/www/nuage/x.db").write_bytes(b"x" * 8192)
+        lay_out_logs(self.root)
         self.proc.process(50)
         self.proc.process(51, uid=901, parent=50)
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service")
@@ -128,6 +135,19 @@ class MeasuredHouse:
         self.sampler.put("backups", backup_families(backups))
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))
+
+
+def lay_out_logs(root: Path) -> None:
+    """What nginx and postfix wrote about the apps."""
+    (root / "var/log/nginx").mkdir(parents=True)
+    for domain, path in (("chorale.test", "/"), ("nuage.test", "/index.php/x?y=1"), ("nuage.test", "/yunohost/sso/")):
+        with (root / f"var/log/nginx/{domain}-access.log").open("a") as log:
+            log.write(f'192.0.2.1 - camille [23/Nov/2026:12:00:00 +0000] "GET {path} HTTP/2.0" 200 512 "-" "-" 0.070\n')
+    with (root / "var/log/mail.log").open("a") as log:
+        stamp = "2026-11-23T12:00:00.000000+00:00 server"
+        log.write(f"{stamp} postfix/pickup[7]: 0123456789A: uid=901 from=<blog>\n")
+        log.write(f"{stamp} postfix/qmgr[8]: 0123456789A: from=<blog@chorale.test>, size=9, nrcpt=1 (queue active)\n")
+        log.write(f"{stamp} postfix/smtp[9]: 0123456789A: to=<a@b.test>, relay=x, dsn=2.0.0, status=sent (ok)\n")
 
 
 def _statvfs(_: Path) -> os.statvfs_result:

@@ -16,19 +16,23 @@ from collectors.exposition import encode
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.mail import MailCollector
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.services import ServicesCollector
+from collectors.web import WebCollector
 from coloc.model import App, AppState, Database, DatabaseKind
 from coloc.services import Unit
 from tests.fakes.colocations import colocation, figures
 from tests.fakes.measured_house import APPS, MeasuredHouse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"}
+LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes", "code", "result", "le"}
 UNITS = ("_bytes", "_seconds", "_ratio", "_processes", "_threads", "_files", "_up", "_success", "_cpus", "_load")
 COUNTS = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded")
-NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases")
+NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases", "web", "mail")
+
+EVENTS = ("_requests", "_messages", "_recipients", "_deliveries", "_gaps", "_odd", "_open", "_forgotten")
 
 ODD = colocation(
     App("gone", "g", "Gone", state=AppState.STRAY, user="nobody-here", install_dir="/gone", services=("gone",)),
@@ -45,6 +49,8 @@ BLIND: dict[str, Callable[[Path], Collector]] = {
     "services": lambda _: ServicesCollector(show=lambda units: {unit: Unit(unit) for unit in units}),
     "disk": lambda empty: DiskCollector(empty),
     "databases": lambda empty: DatabasesCollector(empty),
+    "web": lambda empty: WebCollector(empty),
+    "mail": lambda empty: MailCollector(empty),
 }
 
 
@@ -76,7 +82,7 @@ def test_it_survives_missing_data_and_claims_nothing_of_it(name: str, tmp_path: 
 def test_its_names_units_and_labels_are_the_house_s(name: str, tmp_path: Path) -> None:
     for family in collector_named(MeasuredHouse(tmp_path), name).collect(APPS, NOW):
         assert re.fullmatch(r"coloc_[a-z0-9_]+", family.name)
-        assert family.name.endswith((*UNITS, *COUNTS)), family.name
+        assert family.name.endswith((*UNITS, *COUNTS, *EVENTS)), family.name
         assert family.documentation.endswith("."), family.name
         assert len(family.documentation) < 100
         assert_samples(family)
@@ -86,7 +92,7 @@ def assert_samples(family: Metric) -> None:
     for sample in family.samples:
         assert set(sample.labels) <= LABELS
         assert sample.timestamp is None
-        assert family.type in {"gauge", "counter"}
+        assert family.type in {"gauge", "counter", "histogram"}
         if "app" in sample.labels:
             assert "project" in sample.labels
 
