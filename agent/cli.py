@@ -24,6 +24,8 @@ COMMANDS = {
     "status": ("status", "One glance: stage, apps, backups, incidents."),
     "apps": ("apps", "The apps found on this server, or below --root."),
     "metrics": ("metrics", "Measure once and print what /metrics would say."),
+    "logs": ("logs", "What the logs of nginx and postfix say of each app, once."),
+    "web-latency": ("web_latency", "Print the nginx drop-in that logs how long requests take."),
     "backup": ("backup", "Back up apps to the backup hosts, and read each one back."),
     "archives": ("archives", "The archives of the backup hosts."),
     "prune": ("prune", "Remove archives that retention no longer keeps."),

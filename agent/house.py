@@ -47,6 +47,8 @@ from collectors.agent_facts import (
 from collectors.sampler import Sampler
 from collectors.usage import UsageWindow
 from coloc.config import Config
+from coloc.errors import StateError
+from coloc.memory import KeptMemory
 from coloc.state import State
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 _NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
 _IDLE_SECONDS = 5.0  # of the delivery: `publish` wakes it when there is something to send
+_SAVE_SECONDS = 60.0  # what is not saved is counted again after a crash: rarely is often enough
 _STUCK_SECONDS = 45.0  # below WatchdogSec: a part that did not move for so long is stuck
 
 
@@ -77,7 +80,8 @@ class House:
         self._version = version("coloc-agent")
         self._reader = ColocationReader(config)
         self._reader.read(now)
-        self._collectors = collectors_of(config)
+        self._memory, self._saved_at = KeptMemory(state), time.monotonic()
+        self._collectors = collectors_of(config, self._memory)
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
         self._window = UsageWindow()
         self._teller = Teller(config)
@@ -107,6 +111,10 @@ class House:
             self._web = None
         self._delivery.stop()
         self._sampler.stop()
+        try:
+            self._memory.save(self._state)
+        except StateError as error:  # the next start counts again what was not saved
+            logger.warning("what the collectors know was not saved", extra={"why": error.sentence()})
 
     def tell(self, connection: sqlite3.Connection, incident: Incident, change: Change, now: datetime) -> Incident:
         """Write what this change makes us say into the outbox, in the caller's transaction."""
@@ -160,6 +168,9 @@ class House:
         )
         self._sampler.put("rules", judged)
         self._status = status
+        if time.monotonic() - self._saved_at > _SAVE_SECONDS:
+            self._memory.save(self._state)
+            self._saved_at = time.monotonic()
 
     def alive(self, clock: float) -> bool:
         """True when sampler and delivery have both moved lately; the daemon feeds the watchdog only then."""

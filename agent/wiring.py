@@ -12,6 +12,7 @@ from collectors.disk import DiskCollector
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector
+from collectors.mail import MailCollector
 from collectors.oom_kills import OomKillsCollector
 from collectors.ownership import user_ids_below
 from collectors.php import PhpCollector
@@ -20,18 +21,24 @@ from collectors.process_details import ProcessDetailsCollector
 from collectors.processes import ProcessesCollector
 from collectors.quota_usage import QuotaUsage
 from collectors.services import ServicesCollector
+from collectors.web import WebCollector
 from coloc.config import Config
 from coloc.databases.answers import Ask, askers
 from coloc.databases.servers import servers_from
+from coloc.memory import ForgetfulMemory, Memory
 from coloc.model import DatabaseKind
 
 _DETAILS_LOOKS = 6
 _SERVICES_LOOKS = 3  # a program started for each: half of what the agent costs if it were at every look
 
+_LOGS_EVERY = 3  # looks of the processes for one at the logs
 
-def collectors_of(config: Config) -> list[Collector]:
-    """Every collector, with the rhythm that coloc.yml gives it."""
+
+def collectors_of(config: Config, memory: Memory | None = None) -> list[Collector]:
+    """Every collector, with the rhythm that coloc.yml gives it. `memory`: what outlives the program."""
     rhythm, root = config.sampling, config.root
+    memory = memory or ForgetfulMemory()
+    logs_every = _LOGS_EVERY * rhythm.every
     processes = ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every)
     collectors: list[Collector] = [
         MachineCollector(interval_seconds=rhythm.every),
@@ -43,6 +50,8 @@ def collectors_of(config: Config) -> list[Collector]:
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),
         PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
         OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
+        WebCollector(root, interval_seconds=logs_every, memory=memory),
+        MailCollector(root, interval_seconds=logs_every, memory=memory),
     ]
     if root == Path("/"):  # the php-fpm of this machine knows nothing of the apps of another tree
         collectors.append(PhpCollector(user_ids_below(root), interval_seconds=rhythm.every))

@@ -60,6 +60,7 @@ class App:
     domain: str | None = None
     path: str | None = None
     urls: tuple[str, ...] = ()
+    url_patterns: tuple[str, ...] = ()  # `re:…` as YunoHost has them; no places, so not among `urls`
     version: str | None = None
     upstream_version: str | None = None
     packaging_version: int | None = None

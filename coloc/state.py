@@ -132,6 +132,16 @@ class State:
         except _TROUBLE as error:
             raise self._trouble(error) from error
 
+    def words_below(self, place: str) -> dict[str, str]:
+        """The remembered words whose keys begin with `place`. Raises StateError."""
+        try:
+            rows = self.connection.execute(
+                "SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?", (len(place), place)
+            ).fetchall()
+        except _TROUBLE as error:
+            raise self._trouble(error) from error
+        return {str(row[0]): str(row[1]) for row in rows}
+
     def tidy(self, before: str, *, keep: int = _HISTORY_ROWS) -> None:
         """Forget history older than `before` (ISO, UTC) and beyond `keep` rows a table; never what is still to be sent.
 

@@ -18,7 +18,7 @@ from coloc.inventory.php import pools_by_app, version_of
 from coloc.inventory.settings import as_text, is_nothing
 from coloc.inventory.tree import Tree
 from coloc.inventory.units import declared_by_app, declared_services, log_files, units_by_app
-from coloc.inventory.web import main_domain, nginx_by_app, permissions_of, read_domains, urls_of
+from coloc.inventory.web import main_domain, nginx_by_app, patterns_of, permissions_of, read_domains, urls_of
 from coloc.model import App, AppState, Database, Inventory, PhpPool
 
 SqliteSearch = Callable[[str, tuple[str, ...], frozenset[str]], tuple[Database, ...]]
@@ -85,6 +85,7 @@ def _app(tree: Tree, server: _Server, entry: Entry, find_sqlite: SqliteSearch) -
         domain=domain,
         path=path,
         urls=tuple(urls),
+        url_patterns=patterns_of(permissions),
         version=manifest.version,
         upstream_version=manifest.upstream_version,
         packaging_version=manifest.packaging_version,

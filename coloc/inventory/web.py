@@ -14,6 +14,7 @@ from coloc.inventory.tree import Tree
 _NGINX = "/etc/nginx/conf.d"
 _CERTS = "/etc/yunohost/certs"
 _DOMAIN = re.compile(r"[\w]([\w-]*[\w])?(\.[\w]([\w-]*[\w])?)+")
+_MAX_PATTERNS = 20
 _SCRIPT = re.compile(r"\.(php\d?|cgi|pl|py|aspx?|html?)$")
 
 
@@ -106,6 +107,17 @@ def urls_of(
             found.append(url)
             places.add(url.rstrip("/"))
     return list(dict.fromkeys(found))
+
+
+def patterns_of(permissions: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """The URLs that are patterns with a domain, as they are written."""
+    found = [
+        url
+        for _, body in sorted(permissions.items())
+        for url in (as_text(body.get("url")), *words(body.get("additional_urls")))
+        if url and url.startswith("re:") and not url.startswith(("re:/", "re:^/"))
+    ]
+    return tuple(dict.fromkeys(found))[:_MAX_PATTERNS]
 
 
 def _absolute(url: str | None, base: str | None) -> str | None:

@@ -23,6 +23,7 @@ from collectors.disk import DiskCollector, Walk
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.mail import MailCollector
 from collectors.oom_kills import OomKillsCollector
 from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
@@ -43,6 +44,7 @@ from collectors.rule_facts import (
 from collectors.sampler import Sampler
 from collectors.services import ServicesCollector
 from collectors.unix_diag import Listening, Queue
+from collectors.web import WebCollector
 from coloc.databases.answers import Answer
 from coloc.model import App, Database, DatabaseKind, PhpPool
 from coloc.services import Unit
@@ -58,6 +60,7 @@ APPS = colocation(
         "Blog",
         user="blog",
         domain="chorale.test",
+        path="/",
         version="6.9~ynh1",
         packaging_version=2,
         install_dir="/var/www/blog",
@@ -72,6 +75,7 @@ APPS = colocation(
         "Nuage",
         user="nuage",
         domain="nuage.test",
+        path="/",
         version="33.0~ynh1",
         packaging_version=2,
         install_dir="/var/www/nuage",
@@ -172,6 +176,8 @@ class MeasuredHouse:
                 sockets=lambda: [Listening("/run/php/php8.2-fpm-blog.sock", 7, Queue(2, 511))],
                 file_number=lambda _: 7,
             ),
+            WebCollector(self.root, whole=True),
+            MailCollector(self.root, whole=True, user_ids=lambda names: {name: _UIDS[name] for name in names}),
         ]
 
     def _ask_mysql(self) -> Answer:
@@ -188,12 +194,13 @@ class MeasuredHouse:
         for name in ("blog", "nuage"):
             (self.root / "var/www" / name).mkdir(parents=True)
         (self.root / "var/www/nuage/x.db").write_bytes(b"x" * 8192)
+        lay_out_logs(self.root)
         self.proc.process(50, name="php-fpm8.2", title="php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)")
         self.proc.process(51, uid=901, parent=50, name="php-fpm8.2", title="php-fpm: pool blog")
         groups = FakeCgroups(self.root / "sys/fs/cgroup")
         groups.unit("php8.2-fpm.service", pids=(50, 51))
         groups.unit("nuage.service", waited=(2_500_000, 40_000, 1_000_000), kills=0)
-        (self.root / "var/log").mkdir(parents=True)
+        (self.root / "var/log").mkdir(parents=True, exist_ok=True)
         (self.root / "var/log/kern.log").write_text("")
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service")
 
@@ -229,6 +236,19 @@ def _judged() -> list[Metric]:
         *step_families(steps),
         *config_families(is_good=True),
     ]
+
+
+def lay_out_logs(root: Path) -> None:
+    """What nginx and postfix wrote about the apps."""
+    (root / "var/log/nginx").mkdir(parents=True)
+    for domain, path in (("chorale.test", "/"), ("nuage.test", "/index.php/x?y=1"), ("nuage.test", "/yunohost/sso/")):
+        with (root / f"var/log/nginx/{domain}-access.log").open("a") as log:
+            log.write(f'192.0.2.1 - camille [23/Nov/2026:12:00:00 +0000] "GET {path} HTTP/2.0" 200 512 "-" "-" 0.070\n')
+    with (root / "var/log/mail.log").open("a") as log:
+        stamp = "2026-11-23T12:00:00.000000+00:00 server"
+        log.write(f"{stamp} postfix/pickup[7]: 0123456789A: uid=901 from=<blog>\n")
+        log.write(f"{stamp} postfix/qmgr[8]: 0123456789A: from=<blog@chorale.test>, size=9, nrcpt=1 (queue active)\n")
+        log.write(f"{stamp} postfix/smtp[9]: 0123456789A: to=<a@b.test>, relay=x, dsn=2.0.0, status=sent (ok)\n")
 
 
 def _statvfs(_: Path) -> os.statvfs_result:

@@ -70,7 +70,8 @@ def exposed() -> dict[str, tuple[str, set[str]]]:
     text = "".join((ROOT / "tests/golden" / name).read_text() for name in ("metrics.prom", "rare.prom"))
     found = {name: (kind, set[str]()) for name, kind in re.findall(r"(?m)^# TYPE (\S+) (\S+)$", text)}
     for name, labels in re.findall(r"(?m)^(coloc_\w+)\{(.*)\} ", text):
-        found[name][1].update(re.findall(r'(\w+)="', labels))
+        family = name if name in found else re.sub(r"_(bucket|count|sum)$", "", name)
+        found[family][1].update(re.findall(r'(\w+)="', labels))
     return found
 
 
@@ -122,7 +123,7 @@ def test_commands_that_pages_tell_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_options_that_pages_tell_exist(page: Path) -> None:
     known = {name.removeprefix("coloc-agent "): command for name, command in commands()}
-    for name, rest in re.findall(r"coloc-agent ([a-z]+)((?: [^\s`#;&|]+)*)", page.read_text()):
+    for name, rest in re.findall(r"coloc-agent ([a-z-]+)((?: [^\s`#;&|]+)*)", page.read_text()):
         if name in known:
             below = [command for words, command in known.items() if words.split()[0] == name]
             options = {option for command in below for item in command.params for option in item.opts}

@@ -16,6 +16,7 @@ from collectors.exposition import encode
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
+from collectors.mail import MailCollector
 from collectors.oom_kills import OomKillsCollector
 from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
@@ -24,13 +25,21 @@ from collectors.process_table import Known
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.services import ServicesCollector
+from collectors.web import WebCollector
 from coloc.model import App, AppState, Database, DatabaseKind
 from coloc.services import Unit
 from tests.fakes.colocations import colocation, figures
 from tests.fakes.measured_house import APPS, MeasuredHouse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"} | {"unit", "state", "pool"}
+LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"} | {
+    "unit",
+    "state",
+    "pool",
+    "code",
+    "result",
+    "le",
+}
 UNITS = (
     "_bytes",
     "_seconds",
@@ -70,7 +79,10 @@ NAMES = (
     "pressure",
     "oom_kills",
     "php",
+    "web",
+    "mail",
 )
+EVENTS = ("_requests", "_messages", "_recipients", "_deliveries", "_gaps", "_odd", "_open", "_forgotten")
 
 ODD = colocation(
     App("gone", "g", "Gone", state=AppState.STRAY, user="nobody-here", install_dir="/gone", services=("gone",)),
@@ -93,6 +105,8 @@ BLIND: dict[str, Callable[[Path], Collector]] = {
     "pressure": lambda empty: PressureCollector(lambda _: {}, root=empty),
     "oom_kills": lambda empty: OomKillsCollector(lambda _: {}, root=empty),
     "php": lambda empty: PhpCollector(lambda _: {}, cgroups=empty, files=ProcFiles(empty), sockets=lambda: ()),
+    "web": lambda empty: WebCollector(empty),
+    "mail": lambda empty: MailCollector(empty),
 }
 
 
@@ -124,7 +138,7 @@ def test_it_survives_missing_data_and_claims_nothing_of_it(name: str, tmp_path: 
 def test_its_names_units_and_labels_are_the_house_s(name: str, tmp_path: Path) -> None:
     for family in collector_named(MeasuredHouse(tmp_path), name).collect(APPS, NOW):
         assert re.fullmatch(r"coloc_[a-z0-9_]+", family.name)
-        assert family.name.endswith((*UNITS, *COUNTS)), family.name
+        assert family.name.endswith((*UNITS, *COUNTS, *EVENTS)), family.name
         assert family.documentation.endswith("."), family.name
         assert len(family.documentation) < 100
         assert_samples(family)
@@ -134,7 +148,7 @@ def assert_samples(family: Metric) -> None:
     for sample in family.samples:
         assert set(sample.labels) <= LABELS
         assert sample.timestamp is None
-        assert family.type in {"gauge", "counter"}
+        assert family.type in {"gauge", "counter", "histogram"}
         if "app" in sample.labels:
             assert "project" in sample.labels
 
