@@ -7,6 +7,7 @@ from pathlib import Path
 
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
+from collectors.exit_client import ExitClient
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector
@@ -24,7 +25,7 @@ def collectors_of(config: Config) -> list[Collector]:
     rhythm, root = config.sampling, config.root
     return [
         MachineCollector(interval_seconds=rhythm.every),
-        ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every),
+        ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every, exits=ExitClient()),
         ServicesCollector(interval_seconds=rhythm.every),
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),

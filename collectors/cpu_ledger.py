@@ -5,6 +5,8 @@ The rules:
 * a process is charged what it used since the last look, or all of it when it was born since;
 * what a process's reaped children used, less what was charged for them while they lived, was used between two looks:
   it goes to the parent's app; a parent of no app (php-fpm's master) passes it to the one app whose processes it lost;
+* a process whose final figures the kernel told is charged what its last look had not seen. When all ends between two
+  looks were told, reaped children say nothing more; when some were not, what was told is subtracted from them;
 * that is never more than the machine used meanwhile, but for rounding; the rest of the machine is `_system`.
 """
 
@@ -32,6 +34,17 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The final figures of a process, in ticks by mode, as the kernel told them; `seen`: those of its last look."""
+
+    pid: int
+    parent: int
+    own: tuple[float, float]
+    seen: tuple[float, float]
+    app: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one look found: processes that go on (before, now), those that are new, those that are gone."""
 
@@ -40,6 +53,8 @@ class Look:
     gone: Iterable[Used]
     machine: tuple[int, int]  # ticks of the machine since it booted, by mode
     ticks: float  # ticks since the last look, of one processor
+    ended: tuple[Ended, ...] = ()  # what the kernel told of ends; nothing where it is not asked
+    all_told: bool = False  # and those are all since the last look
 
 
 @dataclass(slots=True)
@@ -99,18 +114,32 @@ def _living(mode: int, look: Look) -> dict[str | None, float]:
 def _between_looks(mode: int, look: Look) -> dict[str | None, float]:
     """What was used by processes after their last look, or without ever being seen, by app."""
     sums: dict[str | None, float] = {}
+    for end in look.ended:
+        if end.app is not None:
+            sums[end.app] = sums.get(end.app, 0) + max(0.0, end.own[mode] - end.seen[mode])
+    if not look.all_told:
+        for app, ticks in _reaped(mode, look).items():
+            sums[app] = sums.get(app, 0) + ticks
+    return sums
+
+
+def _reaped(mode: int, look: Look) -> dict[str | None, float]:
+    """What reaped children used, less what was charged for them otherwise, by app."""
+    sums: dict[str | None, float] = {}
     parents = {now.pid: now for _, now in look.stayed} | {process.pid: process for process in look.born}
     reaped = {now.pid: now.kids[mode] - before.kids[mode] for before, now in look.stayed}
     reaped |= {process.pid: process.kids[mode] for process in look.born}
     lost: dict[int, list[Used]] = {}
-    graves = {process.pid: process for process in look.gone}
+    graves = {end.pid: Used(end.pid, end.parent, (0, 0), (0, 0), end.app) for end in look.ended}
+    graves |= {process.pid: process for process in look.gone}
+    told = {end.pid: end.own[mode] for end in look.ended}
     for process in graves.values():
         lost.setdefault(_living_ancestor(process, graves), []).append(process)
     for pid, ticks in reaped.items():
         if pid == _REAPS_FOR_ALL or ticks <= 0:
             continue
         dead = lost.get(pid, [])
-        more: float = ticks - sum(process.own[mode] + process.kids[mode] for process in dead)
+        more: float = ticks - sum(told.get(process.pid, process.own[mode]) + process.kids[mode] for process in dead)
         app = parents[pid].app
         if app is None and len({process.app for process in dead}) == 1:
             app = dead[0].app

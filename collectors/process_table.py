@@ -6,7 +6,7 @@ It adds nothing up: sums are the ledger's and the collector's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from collectors.cpu_ledger import Look, Used
@@ -63,6 +63,12 @@ class ProcessTable:
         self._last_look: float | None = None
         self.unreadable = 0
         self.hidden = False
+        self.buried: dict[int, Followed] = {}  # those that the last look found gone
+
+    @property
+    def living(self) -> Mapping[int, Followed]:
+        """Those of the last look, by pid."""
+        return self._followed
 
     def processes(self) -> Collection[Followed]:
         """Those of the last look."""
@@ -84,6 +90,7 @@ class ProcessTable:
         """Look at everybody once."""
         pids = self._files.pids()
         self.unreadable = 0
+        self.buried = {}
         self._kernel.intersection_update(pids)
         swapping = parse_meminfo(self._machine.read("meminfo")).swapped
         stayed: list[tuple[Used, Used]] = []
@@ -174,6 +181,6 @@ class ProcessTable:
             process.swap_bytes = parse_swap(self._files.read(process.used.pid, "status")) or 0
 
     def _bury(self, pid: int) -> Used:
-        process = self._followed.pop(pid)
+        self.buried[pid] = process = self._followed.pop(pid)
         self._files.forget(process.open)
         return process.used

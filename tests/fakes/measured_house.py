@@ -17,6 +17,7 @@ from collectors.agent_facts import (
 )
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector, Walk
+from collectors.exit_client import Exits
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
@@ -59,6 +60,7 @@ APPS = colocation(
     shares={"blog": {"chorale": 1.0}, "nuage": {"chorale": 0.25, "velo": 0.75}},
 )
 _UIDS = {"blog": 901, "nuage": 902}
+_EXITS = Exits("g", cursor=42, active=True, storms=1, lost=3, gaps=2, missed=0, complete=True)
 
 
 class FlatWalk(Walk):
@@ -98,6 +100,7 @@ class MeasuredHouse:
                 page_bytes=4096,
                 owner=self.proc.owner,
                 clock=lambda: 0.0,
+                exits=lambda: _EXITS,
             ),
             MachineCollector(files=machine, ticks_per_second=100),
             FilesystemsCollector(self.root, statvfs=_statvfs),

@@ -28,6 +28,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"}
 UNITS = ("_bytes", "_seconds", "_ratio", "_processes", "_threads", "_files", "_up", "_success", "_cpus", "_load")
 COUNTS = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded")
+EXITS = ("_exits", "_exits_active", "_exits_lost", "_exits_storms")
 NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases")
 
 ODD = colocation(
@@ -76,7 +77,7 @@ def test_it_survives_missing_data_and_claims_nothing_of_it(name: str, tmp_path: 
 def test_its_names_units_and_labels_are_the_house_s(name: str, tmp_path: Path) -> None:
     for family in collector_named(MeasuredHouse(tmp_path), name).collect(APPS, NOW):
         assert re.fullmatch(r"coloc_[a-z0-9_]+", family.name)
-        assert family.name.endswith((*UNITS, *COUNTS)), family.name
+        assert family.name.endswith((*UNITS, *COUNTS, *EXITS)), family.name
         assert family.documentation.endswith("."), family.name
         assert len(family.documentation) < 100
         assert_samples(family)
