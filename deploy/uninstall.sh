@@ -25,17 +25,19 @@ esac
 
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
+  systemctl disable --now coloc-agent-exits.socket coloc-agent-exits.service 2>/dev/null || true
   # A nightly run that is under way is asked to end; Borg saves what it has sent.
   systemctl stop coloc-agent-backup.service 2>/dev/null || true
 fi
-for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path; do
+for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
+  coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done
 rm -f "$root/etc/sysusers.d/coloc-agent.conf" "$root/etc/tmpfiles.d/coloc-agent.conf"
 if [ "$(readlink "$link" || true)" = "/opt/coloc-agent/bin/coloc-agent" ]; then rm -f "$link"; fi
 # Only what the installer made: a venv that holds our command.
 if [ -x "$home/bin/coloc-agent" ] && [ -e "$home/pyvenv.cfg" ]; then rm -rf "$home"; fi
-rm -rf "$root/run/coloc-agent"
+rm -rf "$root/run/coloc-agent" "$root/run/coloc-agent-exits"
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 if [ -n "$purge" ]; then

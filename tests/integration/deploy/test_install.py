@@ -56,6 +56,8 @@ def server(tmp_path: Path) -> Server:
 LAID_OUT = [
     "etc/systemd/system/coloc-agent-backup.path",
     "etc/systemd/system/coloc-agent-backup.service",
+    "etc/systemd/system/coloc-agent-exits.service",
+    "etc/systemd/system/coloc-agent-exits.socket",
     "etc/systemd/system/coloc-agent.service",
     "etc/sysusers.d/coloc-agent.conf",
     "etc/tmpfiles.d/coloc-agent.conf",
