@@ -55,12 +55,13 @@ class Service:
         limits: Limits | None = None,
         idle_seconds: float = 900.0,
         client_seconds: float = 5.0,
+        rest_seconds: float = _REST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._listener, self._open_kernel, self._book, self._say = listener, open_kernel, book, say
         self._limits = limits or Limits()
-        self._idle_seconds, self._client_seconds = idle_seconds, client_seconds
+        self._idle_seconds, self._client_seconds, self._rest_seconds = idle_seconds, client_seconds, rest_seconds
         self._clock, self._since_boot = clock, since_boot
         self._selector = selectors.DefaultSelector()
         self._clients: dict[int, _Client] = {}
@@ -96,7 +97,7 @@ class Service:
         elif self._kernel is not None and descriptor == self._kernel.fileno():
             self._hear()
             self._selector.unregister(self._kernel)
-            self._rested_at = self._clock() + _REST_SECONDS
+            self._rested_at = self._clock() + self._rest_seconds
         elif descriptor in self._clients:
             self._talk(self._clients[descriptor])
 

@@ -103,6 +103,7 @@ def serving(
     limits: Limits | None = None,
     idle_seconds: float = 900.0,
     client_seconds: float = 60.0,
+    rest_seconds: float = 0.1,
 ) -> Iterator[threading.Thread]:
     """The service in a thread, on a real socket at `path`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -117,6 +118,7 @@ def serving(
             limits=limits,
             idle_seconds=idle_seconds,
             client_seconds=client_seconds,
+            rest_seconds=rest_seconds,
         )
         thread = threading.Thread(target=service.run)
         thread.start()

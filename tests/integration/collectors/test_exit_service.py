@@ -75,6 +75,20 @@ def test_what_the_kernel_told_before_the_question_is_in_the_answer(tmp_path: Pat
     assert answer.complete
 
 
+def test_what_came_while_it_rested_is_in_the_answer_too(tmp_path: Path) -> None:
+    kernels = Kernels()
+    with serving(tmp_path / "s", kernels, [], rest_seconds=3600.0):
+        client = client_of(tmp_path / "s")
+        hearing(client)
+        kernels.opened[0].tell(datagram(stats(pid=70)))
+        until_it(client, lambda answer: answer.cursor == 1)
+        kernels.opened[0].tell(datagram(stats(pid=71)))
+        until_it(client, lambda answer: answer.cursor == 2)
+        kernels.opened[0].tell(datagram(stats(pid=72)))
+        answer = asked(client)
+    assert [each.pid for each in answer.exits] == [72]
+
+
 def test_no_name_of_a_command_leaves_the_service(tmp_path: Path) -> None:
     kernels = Kernels()
     with serving(tmp_path / "s", kernels, []):

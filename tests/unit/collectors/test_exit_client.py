@@ -162,7 +162,7 @@ def test_a_socket_that_nobody_serves_is_no_answer(tmp_path: Path) -> None:
     assert ExitClient(tmp_path / "s")() is None
 
 
-@pytest.mark.parametrize("answer", [b"", b"nonsense\n", b"x" * (2 * 1024 * 1024 + 70_000)])
+@pytest.mark.parametrize("answer", [b"", b"nonsense\n", b" " * (2 * 1024 * 1024 + 70_000) + said()])
 def test_a_service_that_answers_nonsense_is_left_alone_for_a_while(tmp_path: Path, answer: bytes) -> None:
     now = [100.0]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

@@ -147,6 +147,17 @@ def test_a_child_that_is_reaped_only_after_the_look_is_counted_once(watch: Watch
     assert watch.cpu() == 0.3
 
 
+def test_a_child_that_no_look_saw_and_is_reaped_only_later_is_counted_once(watch: Watch) -> None:
+    watch.proc.process(50, uid=901)
+    watch.look()
+    watch.proc.machine(30, 0)
+    watch.ends(55, uid=901, parent=50, user=30)
+    assert watch.cpu() == 0.3
+    watch.proc.process(50, uid=901, kids=(30, 0))
+    watch.proc.machine(30, 0)
+    assert watch.cpu() == 0.3
+
+
 def test_an_end_just_after_the_look_is_charged_when_the_process_is_gone(watch: Watch) -> None:
     watch.look()
     watch.proc.process(51, uid=901, used=(40, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collectors.exits.netlink import attribute as asked_attribute
@@ -87,6 +87,7 @@ def test_a_split_loses_nothing(virtual_ns: int, user: int, system: int) -> None:
 
 
 @given(st.binary(max_size=1500))
+@example(b"\0" * 100)
 def test_no_bytes_make_it_raise_or_loop(data: bytes) -> None:
     heard = parse_datagram(data, FAMILY)
     assert len(heard.exits) + heard.unreadable <= len(data) // 16 + 1
@@ -105,6 +106,8 @@ def test_no_damaged_message_makes_it_raise_or_loop(data: st.DataObject) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\0" * 100)
+@example(b"\3\0\1\0" * 10)
 def test_attributes_end_whatever_they_are(data: bytes) -> None:
     assert len(list(attributes(data))) <= len(data) // 4
 
