@@ -19,7 +19,7 @@ from coloc.model import SYSTEM
 
 MODES = ("user", "system")
 _ROUNDING_TICKS, _ROUNDING = 10, 0.1  # the kernel counts processes exactly and the machine by samples
-_REAPS_FOR_ALL = 1  # pid 1 takes orphans: what it reaps says nothing about it
+REAPS_FOR_ALL = 1  # pid 1 takes orphans: what it reaps says nothing about it
 
 
 @dataclass(slots=True)
@@ -134,9 +134,9 @@ def _reaped(mode: int, look: Look) -> dict[str | None, float]:
     graves |= {process.pid: process for process in look.gone}
     told = {end.pid: end.own[mode] for end in look.ended}
     for process in graves.values():
-        lost.setdefault(_living_ancestor(process, graves), []).append(process)
+        lost.setdefault(living_ancestor(process, graves), []).append(process)
     for pid, ticks in reaped.items():
-        if pid == _REAPS_FOR_ALL or ticks <= 0:
+        if pid == REAPS_FOR_ALL or ticks <= 0:
             continue
         dead = lost.get(pid, [])
         more: float = ticks - sum(told.get(process.pid, process.own[mode]) + process.kids[mode] for process in dead)
@@ -149,7 +149,7 @@ def _reaped(mode: int, look: Look) -> dict[str | None, float]:
     return sums
 
 
-def _living_ancestor(process: Used, graves: Mapping[int, Used]) -> int:
+def living_ancestor(process: Used, graves: Mapping[int, Used]) -> int:
     """Who reaped a process, as far as we can know: its nearest ancestor that goes on."""
     pid = process.parent
     for _ in range(len(graves)):

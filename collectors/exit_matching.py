@@ -24,9 +24,9 @@ _DEEPEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """What the ledger is told now, and the exits that wait, by pid. `unseen`: those of `ended` that no look saw."""
+    """Ends of processes that were followed (or hidden), of those that no look saw, and the exits that wait, by pid."""
 
-    ended: tuple[Ended, ...]
+    known: tuple[Ended, ...]
     waiting: Mapping[int, ProcessExit]
     unseen: tuple[Ended, ...]
 
@@ -42,7 +42,8 @@ def match(
     since: float,
 ) -> Matched:
     """Match what ended. `living`, `buried`: what this look found; `since`: when the one before began, from the boot."""
-    still, found, strangers = dict(waiting), dict[int, ProcessExit](), list[ProcessExit]()
+    still, found = dict(waiting), dict[int, ProcessExit]()
+    strangers, hidden = list[ProcessExit](), list[ProcessExit]()
     for pid in buried.keys() & still.keys():
         found[pid] = still.pop(pid)
     for each in exits:
@@ -52,15 +53,18 @@ def match(
             still[each.pid] = each
         elif each.started + _SLACK_SECONDS >= since:
             strangers.append(each)
+        else:
+            hidden.append(each)
     families = _Families(living, buried, {each.pid: each.parent for each in strangers})
-    ended = [_of_known(each, buried[pid], owned, ticks_per_second) for pid, each in found.items()]
+    known = [_of_known(each, buried[pid], owned, ticks_per_second) for pid, each in found.items()]
     unseen = [
         Ended(
             each.pid, each.parent, _ticks(each, ticks_per_second), (0, 0), owned.app_of(families.cgroup(each), each.uid)
         )
         for each in strangers
     ]
-    return Matched((*ended, *unseen), {pid: each for pid, each in still.items() if pid in living}, tuple(unseen))
+    known += [_of_hidden(each, ticks_per_second) for each in hidden]
+    return Matched(tuple(known), {pid: each for pid, each in still.items() if pid in living}, tuple(unseen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,11 @@ def _of_known(ended: ProcessExit, process: Followed, owned: Ownership, ticks_per
     more_user = min(max(0.0, user - seen[0]), more)
     app = process.used.app or owned.app_of(process.cgroup, ended.uid)
     return Ended(ended.pid, process.used.parent, (seen[0] + more_user, seen[1] + more - more_user), seen, app)
+
+
+def _of_hidden(ended: ProcessExit, ticks_per_second: int) -> Ended:
+    own = _ticks(ended, ticks_per_second)
+    return Ended(ended.pid, ended.parent, own, own, None)
 
 
 def _ticks(ended: ProcessExit, ticks_per_second: int) -> tuple[float, float]:

@@ -81,7 +81,7 @@ class ProcessesCollector:
         unseen = sorted((self._colocation.inventory.apps.keys() if self._colocation else set()) - self._owned.visible)
         if unseen:
             found.append(f"no unit or user tells the processes of: {', '.join(unseen[:10])}")
-        return tuple(found)
+        return (*found, *self._short_lived.limits())
 
     def close(self) -> None:
         """Close every kept descriptor; the next look is a first one, which charges nothing."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from collectors.cpu_endings import Endings
 from collectors.cpu_ledger import Look
 from collectors.exit_client import Ask, Exits, ProcessExit
 from collectors.exit_matching import match
@@ -40,6 +41,7 @@ class ShortLived:
         self._waiting: Mapping[int, ProcessExit] = {}
         self._looked_at: float | None = None
         self._answer: Exits | None = None
+        self._endings = Endings()
         self._seconds: dict[str, float] = {}
 
     def look(self, table: ProcessTable, owned: Ownership) -> Look:
@@ -49,6 +51,7 @@ class ShortLived:
         self._answer = answer = self._ask()
         if answer is None or before is None:
             self._waiting = {}
+            self._endings.forget()
             return look
         matched = match(
             answer.exits,
@@ -60,14 +63,28 @@ class ShortLived:
             since=before,
         )
         self._waiting = matched.waiting
-        for end in matched.unseen:
+        ended = *matched.known, *matched.unseen
+        if answer.complete:
+            ended = self._endings.complete(look, ended)
+        else:
+            self._endings.forget()
+        for end in ended[len(matched.known) :]:
             app = end.app or SYSTEM
             self._seconds[app] = self._seconds.get(app, 0.0) + sum(end.own) / self._ticks
-        return replace(look, ended=matched.ended, all_told=answer.complete)
+        return replace(look, ended=ended, all_told=answer.complete)
 
     def pause(self) -> None:
         """Processes were lost from sight: the next look is a first one."""
         self._waiting, self._looked_at = {}, None
+        self._endings.forget()
+
+    def limits(self) -> tuple[str, ...]:
+        """What cannot be seen now although the service is there."""
+        if self._answer is None or self._answer.active:
+            return ()
+        return (
+            "short-lived work is not counted now (an exit storm, or a refusal): see journalctl -u coloc-agent-exits",
+        )
 
     def families(self, colocation: Colocation, shown: tuple[str, ...]) -> Iterator[Metric]:
         """Nothing where there is no service."""

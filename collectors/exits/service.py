@@ -105,18 +105,22 @@ class Service:
         now = self._clock()
         for client in [client for client in self._clients.values() if now > client.until]:
             self._part(client)
-        if self._kernel is not None and self._rested_at is not None and now >= self._rested_at:
-            self._selector.register(self._kernel, selectors.EVENT_READ)
-            self._rested_at = None
         if self._kernel is None:
             if hear_again(self._watch, now):
                 self._begin_to_hear(now)
-        elif now - self._judged_at >= _TICK_SECONDS:
-            self._watch = judge(self._watch, self._limits, exits=self._tasks, since=self._judged_at, now=now)
-            self._tasks, self._judged_at = 0, now
-            if self._watch.deaf_until is not None:
-                self._go_deaf()
-                self._say(f"exit storm: hears nothing for {self._limits.pause:g} s; short-lived work is not counted")
+            return
+        if self._rested_at is not None and now >= self._rested_at:
+            self._selector.register(self._kernel, selectors.EVENT_READ)
+            self._rested_at = None
+        if now - self._judged_at >= _TICK_SECONDS:
+            self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        self._watch = judge(self._watch, self._limits, exits=self._tasks, since=self._judged_at, now=now)
+        self._tasks, self._judged_at = 0, now
+        if self._watch.deaf_until is not None:
+            self._go_deaf()
+            self._say(f"exit storm: hears nothing for {self._limits.pause:g} s; short-lived work is not counted")
 
     def _begin_to_hear(self, now: float) -> None:
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,3 +107,20 @@ def test_workers_that_looks_saw_for_a_while_are_counted_once(tmp_path: Path) -> 
         (truth,) = looks.while_working(master, every=0.2)
         master.end()
     assert AT_LEAST * truth <= looks.cpu("wiki") <= AT_MOST * truth + ROUNDING
+
+
+def test_short_shells_of_another_user_are_theirs_with_what_their_ends_cost(tmp_path: Path) -> None:
+    script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"
+    with looking(tmp_path) as looks:
+        looks.look()
+        before = children_seconds()
+        for _ in range(30):
+            subprocess.run(["sh", "-c", script], user=UIDS["blog"], group=UIDS["blog"], cwd="/", check=True, timeout=60)
+        truth = children_seconds() - before
+        looks.look()
+    assert AT_LEAST * truth <= looks.cpu("blog") <= AT_MOST * truth + ROUNDING
+
+
+def children_seconds() -> float:
+    kids = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return kids.ru_utime + kids.ru_stime

@@ -228,6 +228,10 @@ def test_losses_storms_and_rest_are_shown(watch: Watch) -> None:
     assert seen["coloc_exits_total"] == 12
     assert seen["coloc_exits_lost_total"] == 7
     assert seen["coloc_exits_storms_total"] == 2
+    assert any("short-lived work" in sentence for sentence in watch.collector.limits())
+    watch.exits = QUIET
+    watch.look()
+    assert not any("short-lived work" in sentence for sentence in watch.collector.limits())
 
 
 def test_an_app_that_is_gone_takes_its_short_lived_work_along(watch: Watch) -> None:
