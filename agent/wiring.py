@@ -9,6 +9,7 @@ from pathlib import Path
 
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
+from collectors.exit_client import ExitClient
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector
@@ -39,7 +40,7 @@ def collectors_of(config: Config, memory: Memory | None = None) -> list[Collecto
     rhythm, root = config.sampling, config.root
     memory = memory or ForgetfulMemory()
     logs_every = _LOGS_EVERY * rhythm.every
-    processes = ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every)
+    processes = ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every, exits=ExitClient())
     collectors: list[Collector] = [
         MachineCollector(interval_seconds=rhythm.every),
         processes,

@@ -5,6 +5,8 @@ The rules:
 * a process is charged what it used since the last look, or all of it when it was born since;
 * what a process's reaped children used, less what was charged for them while they lived, was used between two looks:
   it goes to the parent's app; a parent of no app (php-fpm's master) passes it to the one app whose processes it lost;
+* a process whose final figures the kernel told is charged what its last look had not seen. When all ends between two
+  looks were told, reaped children say nothing more; when some were not, what was told is subtracted from them;
 * a process that ended while we looked is perhaps told by its parent only later: what it was charged awaits that;
 * that is never more than the machine used meanwhile, but for rounding; the rest of the machine is `_system`.
 """
@@ -19,7 +21,7 @@ from coloc.model import SYSTEM
 MODES = ("user", "system")
 _ROUNDING_TICKS, _ROUNDING = 10, 0.1  # the kernel counts processes exactly and the machine by samples
 _AWAITED_LOOKS = 4  # a parent that never tells of its children (it ignores SIGCHLD) must not weigh on for ever
-_REAPS_FOR_ALL = 1  # pid 1 takes orphans: what it reaps says nothing about it
+REAPS_FOR_ALL = 1  # pid 1 takes orphans: what it reaps says nothing about it
 
 
 @dataclass(slots=True)
@@ -34,6 +36,17 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The final figures of a process, in ticks by mode, as the kernel told them; `seen`: those of its last look."""
+
+    pid: int
+    parent: int
+    own: tuple[float, float]
+    seen: tuple[float, float]
+    app: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one look found: processes that go on (before, now), those that are new, those that are gone."""
 
@@ -42,13 +55,15 @@ class Look:
     gone: Iterable[Used]
     machine: tuple[int, int]  # ticks of the machine since it booted, by mode
     ticks: float  # ticks since the last look, of one processor
+    ended: tuple[Ended, ...] = ()  # what the kernel told of ends; nothing where it is not asked
+    all_told: bool = False  # and those are all since the last look
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
     """What was charged for a process that ended, which its parent's sum of reaped children will hold too."""
 
-    ticks: int
+    ticks: float
     app: str | None
     looks: int = _AWAITED_LOOKS  # how many it may still take
 
@@ -114,26 +129,42 @@ def _between_looks(
 ) -> tuple[dict[str, float], dict[int, list[Awaited]]]:
     """What processes used after their last look, or without ever being seen, by app; and who is still awaited."""
     sums: dict[str, float] = {}
+    for end in look.ended:
+        if end.app is not None:
+            sums[end.app] = sums.get(end.app, 0) + max(0.0, end.own[mode] - end.seen[mode])
+    if look.all_told:
+        return sums, {}
+    reaped, awaited = _reaped(mode, look, earlier)
+    for app, ticks in reaped.items():
+        sums[app] = sums.get(app, 0) + ticks
+    return sums, awaited
+
+
+def _reaped(
+    mode: int, look: Look, earlier: Mapping[int, list[Awaited]]
+) -> tuple[dict[str, float], dict[int, list[Awaited]]]:
+    """What reaped children used, less what was charged for them otherwise, by app; and who is still awaited."""
+    sums: dict[str, float] = {}
     parents = {now.pid: now for _, now in look.stayed} | {process.pid: process for process in look.born}
     reaped = {now.pid: now.kids[mode] - before.kids[mode] for before, now in look.stayed}
     reaped |= {process.pid: process.kids[mode] for process in look.born}
     lost = _lost(mode, look, earlier)
     awaited = {pid: dead for pid, dead in lost.items() if reaped.get(pid, 0) <= 0}
     for pid, ticks in reaped.items():
-        if pid == _REAPS_FOR_ALL or ticks <= 0:
+        if pid == REAPS_FOR_ALL or ticks <= 0:
             continue
         more: float = ticks
-        told = []
+        known = []
         for dead in lost.get(pid, []):
-            if dead.ticks <= more:
+            if dead.ticks < more + 1:  # a parent's sum is cut to whole ticks
                 more -= dead.ticks
-                told.append(dead.app)
+                known.append(dead.app)
             else:
                 awaited.setdefault(pid, []).append(dead)
         app = parents[pid].app
-        if app is None and len(set(told)) == 1:
-            app = told[0]
-            more = min(more, look.ticks * len(told))
+        if app is None and len(set(known)) == 1:
+            app = known[0]
+            more = min(more, look.ticks * len(known))
         if app is not None and more > 0:
             sums[app] = sums.get(app, 0) + more
     return sums, awaited
@@ -141,21 +172,24 @@ def _between_looks(
 
 def _lost(mode: int, look: Look, earlier: Mapping[int, list[Awaited]]) -> dict[int, list[Awaited]]:
     """Who ended, by the process that goes on and reaps them; first those of earlier looks that were not told yet."""
-    graves = {process.pid: process for process in look.gone}
+    graves = {end.pid: Used(end.pid, end.parent, (0, 0), (0, 0), end.app) for end in look.ended}
+    graves |= {process.pid: process for process in look.gone}
+    told = {end.pid: end.own[mode] for end in look.ended}
     lost: dict[int, list[Awaited]] = {}
     for pid, waiting in earlier.items():
-        heir = _living_ancestor(graves[pid], graves) if pid in graves else pid
+        heir = living_ancestor(graves[pid], graves) if pid in graves else pid
         kept = [Awaited(dead.ticks, dead.app, dead.looks - 1) for dead in waiting if dead.looks > 1]
         if kept:
             lost.setdefault(heir, []).extend(kept)
     for process in graves.values():
-        heir = _living_ancestor(process, graves)
-        if heir != _REAPS_FOR_ALL:
-            lost.setdefault(heir, []).append(Awaited(process.own[mode] + process.kids[mode], process.app))
+        heir = living_ancestor(process, graves)
+        if heir != REAPS_FOR_ALL:
+            ticks = told.get(process.pid, process.own[mode]) + process.kids[mode]
+            lost.setdefault(heir, []).append(Awaited(ticks, process.app))
     return lost
 
 
-def _living_ancestor(process: Used, graves: Mapping[int, Used]) -> int:
+def living_ancestor(process: Used, graves: Mapping[int, Used]) -> int:
     """Who reaped a process, as far as we can know: its nearest ancestor that goes on."""
     pid = process.parent
     for _ in range(len(graves)):

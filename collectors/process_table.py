@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from collectors.cpu_ledger import Look, Used
@@ -82,6 +82,12 @@ class ProcessTable:
         self._round = 0
         self.unreadable = 0
         self.hidden = False
+        self.buried: dict[int, Followed] = {}  # those that the last look found gone
+
+    @property
+    def living(self) -> Mapping[int, Followed]:
+        """Those of the last look, by pid."""
+        return self._followed
 
     def processes(self) -> Collection[Followed]:
         """Those of the last look."""
@@ -112,6 +118,7 @@ class ProcessTable:
         """Look at everybody once; at those that sleep, every third time."""
         pids = set(self._files.pids())
         self.unreadable = 0
+        self.buried = {}
         self._round += 1
         self._kernel &= pids
         swapping = parse_meminfo(self._machine.read("meminfo")).swapped
@@ -213,6 +220,6 @@ class ProcessTable:
             process.swap_bytes = parse_swap(self._files.read(process.used.pid, "status")) or 0
 
     def _bury(self, pid: int) -> Used:
-        process = self._followed.pop(pid)
+        self.buried[pid] = process = self._followed.pop(pid)
         self._files.forget(process.open)
         return process.used

@@ -15,11 +15,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from collectors.cpu_ledger import MODES, CpuLedger, Look
+from collectors.exit_client import Ask
 from collectors.machine import MachineFiles
 from collectors.ownership import Ownership, UserIds, ownership
 from collectors.process_table import Known, ProcessTable
 from collectors.procfs import ProcFiles
 from collectors.shares import app_and_project, project_label, project_sums, shares_of
+from collectors.short_lived import ShortLived, seconds_since_boot
 from coloc.model import SYSTEM, Colocation
 
 _FIRST_LOOK_SECONDS = 5.0
@@ -42,6 +44,8 @@ class ProcessesCollector:
         page_bytes: int | None = None,
         owner: Callable[[int], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        exits: Ask = lambda: None,
+        since_boot: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self.interval_seconds = interval_seconds
         self._user_ids = user_ids
@@ -50,6 +54,7 @@ class ProcessesCollector:
         self._table = ProcessTable(
             files or ProcFiles(), machine or MachineFiles(), ticks_per_second=self._ticks, owner=owner, clock=clock
         )
+        self._short_lived = ShortLived(exits, ticks_per_second=self._ticks, since_boot=since_boot)
         self._ledger = CpuLedger()
         self._projects: dict[str, list[float]] = {}
         self._colocation: Colocation | None = None
@@ -61,10 +66,11 @@ class ProcessesCollector:
         if colocation is not self._colocation:
             self._owned, self._colocation = ownership(colocation, self._user_ids), colocation
             self._table.own(self._owned)
-        self._charge(self._table.look(), colocation)
+        self._charge(self._short_lived.look(self._table, self._owned), colocation)
         self._has_looked.set()
         shown = self._shown()
         yield from self._cpu(colocation, shown)
+        yield from self._short_lived.families(colocation, shown)
         yield from self._gauges(colocation, shown)
         yield GaugeMetricFamily(
             "coloc_processes_unreadable", "Processes that the agent may not read.", value=self._table.unreadable
@@ -85,11 +91,12 @@ class ProcessesCollector:
         unseen = sorted((self._colocation.inventory.apps.keys() if self._colocation else set()) - self._owned.visible)
         if unseen:
             found.append(f"no unit or user tells the processes of: {', '.join(unseen[:10])}")
-        return tuple(found)
+        return (*found, *self._short_lived.limits())
 
     def close(self) -> None:
         """Close every kept descriptor; the next look is a first one, which charges nothing."""
         self._table.close()
+        self._short_lived.pause()
         self._ledger.pause()
 
     def _charge(self, look: Look, colocation: Colocation) -> None:

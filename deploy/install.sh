@@ -58,7 +58,8 @@ mkdir -p "$units" "$root/etc/sysusers.d" "$root/etc/tmpfiles.d" "$root/usr/local
 install -m 644 "$here/systemd/coloc-agent.sysusers.conf" "$root/etc/sysusers.d/coloc-agent.conf"
 install -m 644 "$here/systemd/coloc-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/coloc-agent.conf"
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
-  coloc-agent-quota.service coloc-agent-quota.timer; do
+  coloc-agent-quota.service coloc-agent-quota.timer \
+  coloc-agent-exits.socket coloc-agent-exits.service; do
   install -m 644 "$here/systemd/$unit" "$units/$unit"
 done
 ln -sfn /opt/coloc-agent/bin/coloc-agent "$link"
@@ -75,6 +76,7 @@ systemd-tmpfiles --create /etc/tmpfiles.d/coloc-agent.conf
 if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   systemctl try-restart coloc-agent.service
+  systemctl try-restart coloc-agent-exits.service
 fi
 echo "coloc-agent is installed: $("$home/bin/coloc-agent" --version)"
 if [ ! -e /etc/coloc-agent/coloc.yml ]; then

@@ -26,6 +26,7 @@ esac
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
   systemctl disable --now coloc-agent-quota.timer 2>/dev/null || true
+  systemctl disable --now coloc-agent-exits.socket coloc-agent-exits.service 2>/dev/null || true
   # A nightly run that is under way is asked to end; Borg saves what it has sent.
   systemctl stop coloc-agent-backup.service 2>/dev/null || true
 fi
@@ -34,14 +35,15 @@ if [ -z "$root" ] && [ -x "$home/bin/coloc-agent" ]; then
   "$home/bin/coloc-agent" database-accounts remove || echo "Later, by hand: the account coloc-agent on the database servers." >&2
 fi
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
-  coloc-agent-quota.service coloc-agent-quota.timer; do
+  coloc-agent-quota.service coloc-agent-quota.timer \
+  coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done
 rm -f "$root/etc/sysusers.d/coloc-agent.conf" "$root/etc/tmpfiles.d/coloc-agent.conf"
 if [ "$(readlink "$link" || true)" = "/opt/coloc-agent/bin/coloc-agent" ]; then rm -f "$link"; fi
 # Only what the installer made: a venv that holds our command.
 if [ -x "$home/bin/coloc-agent" ] && [ -e "$home/pyvenv.cfg" ]; then rm -rf "$home"; fi
-rm -rf "$root/run/coloc-agent" "$root/run/coloc-agent-quota"
+rm -rf "$root/run/coloc-agent" "$root/run/coloc-agent-quota" "$root/run/coloc-agent-exits"
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 if [ -n "$purge" ]; then

@@ -20,6 +20,7 @@ from collectors.agent_facts import (
 from collectors.backends import Backends
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector, Walk
+from collectors.exit_client import Exits
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
@@ -90,6 +91,7 @@ OOM_OF_UID_901 = (
     "2026-11-23T12:00:00.000001+00:00 house kernel: [ 77.1] Out of memory: Killed process 51 (php-fpm8.2) "
     "total-vm:9kB, anon-rss:9kB, file-rss:0kB, shmem-rss:0kB, UID:901 pgtables:9kB oom_score_adj:0\n"
 )
+_EXITS = Exits("g", cursor=42, active=True, storms=1, lost=3, gaps=2, missed=0, complete=True)
 
 
 class FlatWalk(Walk):
@@ -149,6 +151,7 @@ class MeasuredHouse:
                 page_bytes=4096,
                 owner=self.proc.owner,
                 clock=lambda: 0.0,
+                exits=lambda: _EXITS,
             ),
             ProcessDetailsCollector(
                 self._known,

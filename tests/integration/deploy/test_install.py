@@ -56,6 +56,8 @@ def server(tmp_path: Path) -> Server:
 LAID_OUT = [
     "etc/systemd/system/coloc-agent-backup.path",
     "etc/systemd/system/coloc-agent-backup.service",
+    "etc/systemd/system/coloc-agent-exits.service",
+    "etc/systemd/system/coloc-agent-exits.socket",
     "etc/systemd/system/coloc-agent-quota.service",
     "etc/systemd/system/coloc-agent-quota.timer",
     "etc/systemd/system/coloc-agent.service",

@@ -82,6 +82,7 @@ NAMES = (
     "web",
     "mail",
 )
+EXITS = ("_exits", "_exits_active", "_exits_lost", "_exits_storms")
 EVENTS = ("_requests", "_messages", "_recipients", "_deliveries", "_gaps", "_odd", "_open", "_forgotten")
 
 ODD = colocation(
@@ -138,7 +139,7 @@ def test_it_survives_missing_data_and_claims_nothing_of_it(name: str, tmp_path: 
 def test_its_names_units_and_labels_are_the_house_s(name: str, tmp_path: Path) -> None:
     for family in collector_named(MeasuredHouse(tmp_path), name).collect(APPS, NOW):
         assert re.fullmatch(r"coloc_[a-z0-9_]+", family.name)
-        assert family.name.endswith((*UNITS, *COUNTS, *EVENTS)), family.name
+        assert family.name.endswith((*UNITS, *COUNTS, *EVENTS, *EXITS)), family.name
         assert family.documentation.endswith("."), family.name
         assert len(family.documentation) < 100
         assert_samples(family)
