@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _DRY = click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")
 _USERSTAT = """\
-MariaDB tells time per app only with userstat = 1 (about 1 % slower). To have it, then restart MariaDB when it suits:
+MariaDB tells time per app only with userstat = 1. To have it, then restart MariaDB when it suits:
   printf '[mariadb]\\nuserstat = 1\\n' > /etc/mysql/mariadb.conf.d/90-coloc-agent.cnf"""
 
 

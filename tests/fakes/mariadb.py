@@ -37,7 +37,7 @@ def mariadb_server() -> Iterator[Servers]:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]
-        subprocess.run(install, check=True, capture_output=True, timeout=60)
+        subprocess.run(install, check=True, capture_output=True, timeout=180)
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [
@@ -62,11 +62,11 @@ def mariadb_server() -> Iterator[Servers]:
             yield servers
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=120)
 
 
 def _wait(ready: object, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 150
     while True:
         try:
             assert callable(ready)

@@ -42,14 +42,14 @@ def postgresql_server() -> Iterator[Servers]:
             "--no-sync",
         ]
         init += ["--locale=C.UTF-8"]
-        subprocess.run(init, check=True, capture_output=True, timeout=60, user=account, cwd="/")
+        subprocess.run(init, check=True, capture_output=True, timeout=180, user=account, cwd="/")
         options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c shared_buffers=16MB"
-        control = [_program("pg_ctl"), "-D", str(data), "-w", "-t", "30"]
+        control = [_program("pg_ctl"), "-D", str(data), "-w", "-t", "150"]
         begin = [*control, "-l", str(folder / "log"), "-o", options, "start"]
-        subprocess.run(begin, check=True, stdout=subprocess.DEVNULL, timeout=60, user=account, cwd="/")
         try:
+            subprocess.run(begin, check=True, stdout=subprocess.DEVNULL, timeout=180, user=account, cwd="/")
             yield Servers(pg_host=str(folder), pg_port=5432, pg_user=superuser, pg_run_as=account or "")
         finally:
             subprocess.run(
-                [*control, "-m", "immediate", "stop"], stdout=subprocess.DEVNULL, timeout=60, user=account, cwd="/"
+                [*control, "-m", "immediate", "stop"], stdout=subprocess.DEVNULL, timeout=180, user=account, cwd="/"
             )

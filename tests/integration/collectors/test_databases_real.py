@@ -130,6 +130,8 @@ def test_connections_are_counted_exactly(servers: Servers, kind: DatabaseKind, a
             seconds=100,
         )
         assert watch.seen[f'coloc_project_database_connections{{project="{PROJECTS[app]}"}}'] == 5
+        everybody = f'coloc_database_server_connections{{kind="{kind}"}}'  # and not we
+        until(lambda: watch.look().get(everybody) == 7, seconds=100)
     until(lambda: watch.look() and watch.of("connections", app) == 0, seconds=100)
 
 
