@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from collectors.certificates import CertificatesCollector
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
 from collectors.filesystems import FilesystemsCollector
@@ -13,6 +14,9 @@ from collectors.machine import MachineCollector
 from collectors.ownership import user_ids_below
 from collectors.processes import ProcessesCollector
 from collectors.services import ServicesCollector
+from collectors.upkeep import UpkeepCollector
+from collectors.yunohost import YunohostCollector
+from coloc.command import run
 from coloc.config import Config
 from coloc.databases.servers import Servers
 from coloc.databases.sizes import Sizes, size_readers
@@ -29,6 +33,9 @@ def collectors_of(config: Config) -> list[Collector]:
         FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, sizes=_sizes(root)),
+        YunohostCollector(root),
+        CertificatesCollector(root),
+        UpkeepCollector(root, ask=run if root == Path("/") else None),
     ]
 
 

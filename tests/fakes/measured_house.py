@@ -27,6 +27,7 @@ from collectors.services import ServicesCollector
 from coloc.model import App, Database, DatabaseKind, PhpPool
 from coloc.services import Unit
 from tests.fakes.colocations import colocation
+from tests.fakes.house_files import house_collectors, lay_out_house
 from tests.fakes.proc import FakeProc
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -56,6 +57,7 @@ APPS = colocation(
         services=("nuage", "nuage-push"),
     ),
     App("page", "my_webapp", "Page"),
+    App("borg", "borg", "Borg"),
     shares={"blog": {"chorale": 1.0}, "nuage": {"chorale": 0.25, "velo": 0.75}},
 )
 _UIDS = {"blog": 901, "nuage": 902}
@@ -104,12 +106,14 @@ class MeasuredHouse:
             ServicesCollector(show=_show),
             DiskCollector(self.root, walk=FlatWalk),
             DatabasesCollector(self.root, sizes={DatabaseKind.MYSQL: _sizes, DatabaseKind.POSTGRESQL: _sizes}),
+            *house_collectors(self.root),
         ]
 
     def _lay_out(self) -> None:
         for name in ("blog", "nuage"):
             (self.root / "var/www" / name).mkdir(parents=True)
         (self.root / "var/www/nuage/x.db").write_bytes(b"x" * 8192)
+        lay_out_house(self.root)
         self.proc.process(50)
         self.proc.process(51, uid=901, parent=50)
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service")

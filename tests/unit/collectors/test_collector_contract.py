@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics_core import Metric
 
+from collectors.certificates import CertificatesCollector
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
 from collectors.exposition import encode
@@ -19,6 +20,8 @@ from collectors.machine import MachineCollector, MachineFiles
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.services import ServicesCollector
+from collectors.upkeep import UpkeepCollector
+from collectors.yunohost import YunohostCollector
 from coloc.model import App, AppState, Database, DatabaseKind
 from coloc.services import Unit
 from tests.fakes.colocations import colocation, figures
@@ -26,9 +29,12 @@ from tests.fakes.measured_house import APPS, MeasuredHouse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "minutes"}
+LABELS |= {"category", "status", "domain"}
 UNITS = ("_bytes", "_seconds", "_ratio", "_processes", "_threads", "_files", "_up", "_success", "_cpus", "_load")
-COUNTS = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded")
-NAMES = ("processes", "machine", "filesystems", "services", "disk", "databases")
+COUNTS: tuple[str, ...] = ("_max", "_free", "_only", "_unreadable", "_folders", "_folded")
+COUNTS += ("_items", "_available", "_without_data", "_required", "_waiting")
+NAMES: tuple[str, ...] = ("processes", "machine", "filesystems", "services", "disk", "databases")
+NAMES += ("yunohost", "certificates", "upkeep")
 
 ODD = colocation(
     App("gone", "g", "Gone", state=AppState.STRAY, user="nobody-here", install_dir="/gone", services=("gone",)),
@@ -45,6 +51,9 @@ BLIND: dict[str, Callable[[Path], Collector]] = {
     "services": lambda _: ServicesCollector(show=lambda units: {unit: Unit(unit) for unit in units}),
     "disk": lambda empty: DiskCollector(empty),
     "databases": lambda empty: DatabasesCollector(empty),
+    "yunohost": lambda empty: YunohostCollector(empty),
+    "certificates": lambda empty: CertificatesCollector(empty),
+    "upkeep": lambda empty: UpkeepCollector(empty),
 }
 
 
