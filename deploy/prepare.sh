@@ -3,8 +3,8 @@
 # for `make run FULL=1`. Does nothing when they are there; says one clear sentence when it is not allowed to install.
 set -eu
 
-AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client"
-TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus sqlite3 acl util-linux"
+AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client openssl"
+TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus sqlite3 acl util-linux curl"
 FULL="$AGENT prometheus"
 
 case "${1:-agent}" in
