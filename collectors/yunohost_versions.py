@@ -56,7 +56,7 @@ def is_upgradable(installed: str | None, offered: str | None) -> bool | None:
 def versions_in(text: str) -> dict[str, str]:
     """App → version that YunoHost would offer, out of a catalog (megabytes of JSON). Raises ValueError.
 
-    One app at a time is made into objects and dropped: the whole would be ten times the text in memory.
+    One app at a time is made into objects and dropped: the whole would be three times the text in memory.
     """
     found: dict[str, str] = {}
 
