@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_CONNECTIONS = 24
 _READ_SECONDS = 5.0
+_SILENT_SECONDS = 1.0  # from then on who says nothing gives their place to who comes
 _CONNECTION_SECONDS = 15.0  # in all, so that a slow reader cannot keep a place
 _TEXT = "text/plain; charset=utf-8"
 _ALLOWED = ("GET", "HEAD")
@@ -65,10 +66,11 @@ class Web:
         door: Door | None = None,
         beside: Path | None = None,
         connection_seconds: float = _CONNECTION_SECONDS,
+        read_seconds: float = _READ_SECONDS,
     ) -> None:
         """`door`: who may come in. `beside`: a socket file that answers as well, to whoever the file lets in."""
         self._server = _listen(host, port, routes, door or Door())
-        self._server.connection_seconds = connection_seconds
+        self._server.connection_seconds, self._server.read_seconds = connection_seconds, read_seconds
         self._servers, self._beside = [self._server], beside
         if beside is not None:
             try:
@@ -141,11 +143,13 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
     connection_seconds = _CONNECTION_SECONDS
+    read_seconds = _READ_SECONDS
 
     def __init__(self, family: socket.AddressFamily, address: Any, routes: Mapping[str, Route], door: Door) -> None:
         self.address_family = family
         self.routes, self.door = routes, door
         self._open: dict[socket.socket, float] = {}
+        self._silent: dict[socket.socket, float] = {}  # of those, who has not asked for anything yet; oldest first
         self._open_lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -166,10 +170,16 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, or close it when too many are open."""
+        now = time.monotonic()
         with self._open_lock:
+            oldest = next(iter(self._silent), None)
+            if len(self._open) >= _MOST_CONNECTIONS and oldest and now - self._silent[oldest] > _SILENT_SECONDS:
+                del self._open[oldest], self._silent[oldest]
+                with suppress(OSError):
+                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)
             is_full = len(self._open) >= _MOST_CONNECTIONS
             if not is_full:
-                self._open[request] = time.monotonic()
+                self._open[request] = self._silent[request] = now
         if is_full:
             self.shutdown_request(request)
         else:
@@ -179,11 +189,17 @@ class _Server(ThreadingHTTPServer):
         """Close a connection and give its place back."""
         with self._open_lock:
             self._open.pop(request, None)
+            self._silent.pop(request, None)
         if isinstance(request, ssl.SSLSocket):
             with suppress(OSError, ValueError):  # say that this was all, and wait for no answer
                 request.setblocking(False)
                 request.unwrap()
         super().shutdown_request(request)
+
+    def heard(self, request: Any) -> None:
+        """A client has asked for something: it is no longer one that says nothing."""
+        with self._open_lock:
+            self._silent.pop(request, None)
 
     def service_actions(self) -> None:
         """Called twice a second: end connections that last too long."""
@@ -206,14 +222,13 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = _READ_SECONDS
     server_version = "coloc-agent"
     sys_version = ""
     wbufsize = -1  # one packet for headers and body
 
     def setup(self) -> None:
         """The handshake comes first, and has no more time than a request."""
-        self.request.settimeout(self.timeout)
+        self.request.settimeout(self.server.read_seconds)
         self.server.door.greet(self.request)
         super().setup()
 
@@ -226,6 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.requestline = self.request_version = self.command = ""
                 self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
             elif self.raw_requestline and self.parse_request():
+                self.server.heard(self.request)
                 self._send(self._answer())
             self.wfile.flush()
         except OSError:

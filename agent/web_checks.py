@@ -70,7 +70,7 @@ def _certificate(config: Config, web: WebConfig, path: Path, now: datetime) -> I
         return
     subject, file = "listen.web_config", path.parent / web.tls_server_config.cert_file
     try:
-        end = expiry_of(file)
+        end = expiry_of(file.read_bytes())
     except ColocError as error:
         yield failed(subject, error)
         return

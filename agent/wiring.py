@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from collectors.certificates import CertificatesCollector
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
 from collectors.exit_client import ExitClient
@@ -22,7 +23,10 @@ from collectors.process_details import ProcessDetailsCollector
 from collectors.processes import ProcessesCollector
 from collectors.quota_usage import QuotaUsage
 from collectors.services import ServicesCollector
+from collectors.upkeep import UpkeepCollector
 from collectors.web import WebCollector
+from collectors.yunohost import YunohostCollector
+from coloc.command import run
 from coloc.config import Config
 from coloc.databases.answers import Ask, askers
 from coloc.databases.servers import servers_from
@@ -53,6 +57,9 @@ def collectors_of(config: Config, memory: Memory | None = None) -> list[Collecto
         OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
         WebCollector(root, interval_seconds=logs_every, memory=memory),
         MailCollector(root, interval_seconds=logs_every, memory=memory),
+        YunohostCollector(root),
+        CertificatesCollector(root),
+        UpkeepCollector(root, ask=run if root == Path("/") else None),
     ]
     if root == Path("/"):  # the php-fpm of this machine knows nothing of the apps of another tree
         collectors.append(PhpCollector(user_ids_below(root), interval_seconds=rhythm.every))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 from datetime import UTC, datetime
-from pathlib import Path
 
 from coloc.command import Run, run
 from coloc.errors import ColocError
@@ -13,9 +12,9 @@ from coloc.errors import ColocError
 _SECONDS = 10.0
 
 
-def expiry_of(file: Path, *, ask: Run = run) -> datetime:
+def expiry_of(pem: bytes, *, ask: Run = run) -> datetime:
     """The end of the first certificate of a PEM file, in UTC. Raises ColocError."""
-    answer = ask(["openssl", "x509", "-noout", "-enddate", "-in", str(file)], timeout=_SECONDS)
+    answer = ask(["openssl", "x509", "-noout", "-enddate"], timeout=_SECONDS, stdin=pem)
     return parse_end(answer.stdout)
 
 

@@ -4,8 +4,8 @@
 # clear sentence when it is not allowed to install.
 set -eu
 
-AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client"
-TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm"
+AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client openssl"
+TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm curl"
 FULL="$AGENT prometheus"
 BENCH="prometheus-process-exporter prometheus-node-exporter"
 

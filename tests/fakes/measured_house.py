@@ -51,6 +51,7 @@ from coloc.model import App, Database, DatabaseKind, PhpPool
 from coloc.services import Unit
 from tests.fakes.cgroups import FakeCgroups
 from tests.fakes.colocations import colocation
+from tests.fakes.house_files import house_collectors, lay_out_house
 from tests.fakes.proc import FakeProc
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -84,6 +85,7 @@ APPS = colocation(
         services=("nuage", "nuage-push"),
     ),
     App("page", "my_webapp", "Page"),
+    App("borg", "borg", "Borg"),
     shares={"blog": {"chorale": 1.0}, "nuage": {"chorale": 0.25, "velo": 0.75}},
 )
 _UIDS = {"blog": 901, "nuage": 902}
@@ -181,6 +183,7 @@ class MeasuredHouse:
             ),
             WebCollector(self.root, whole=True),
             MailCollector(self.root, whole=True, user_ids=lambda names: {name: _UIDS[name] for name in names}),
+            *house_collectors(self.root),
         ]
 
     def _ask_mysql(self) -> Answer:
@@ -197,6 +200,7 @@ class MeasuredHouse:
         for name in ("blog", "nuage"):
             (self.root / "var/www" / name).mkdir(parents=True)
         (self.root / "var/www/nuage/x.db").write_bytes(b"x" * 8192)
+        lay_out_house(self.root)
         lay_out_logs(self.root)
         self.proc.process(50, name="php-fpm8.2", title="php-fpm: master process (/etc/php/8.2/fpm/php-fpm.conf)")
         self.proc.process(51, uid=901, parent=50, name="php-fpm8.2", title="php-fpm: pool blog")

@@ -152,3 +152,22 @@ def test_a_name_that_does_not_exist_is_told_too() -> None:
 
 def test_a_server_that_was_never_started_can_be_stopped() -> None:
     Web("127.0.0.1", 0, {}).stop()
+
+
+def test_clients_that_say_nothing_give_their_places_to_who_comes() -> None:
+    web = Web("127.0.0.1", 0, {"/": hello}, connection_seconds=600, read_seconds=600)
+    web.start()
+    clients = [raw(web) for _ in range(24)]
+    try:
+        until(lambda: _is_served(web), seconds=60)
+    finally:
+        web.stop()
+        for client in clients:
+            client.close()
+
+
+def _is_served(web: Web) -> bool:
+    try:
+        return ask(web, "GET", "/")[0] == 200
+    except (OSError, http.client.HTTPException):
+        return False

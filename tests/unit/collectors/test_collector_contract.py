@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics_core import Metric
 
+from collectors.certificates import CertificatesCollector
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector
 from collectors.exposition import encode
@@ -25,7 +26,9 @@ from collectors.process_table import Known
 from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.services import ServicesCollector
+from collectors.upkeep import UpkeepCollector
 from collectors.web import WebCollector
+from collectors.yunohost import YunohostCollector
 from coloc.model import App, AppState, Database, DatabaseKind
 from coloc.services import Unit
 from tests.fakes.colocations import colocation, figures
@@ -39,6 +42,9 @@ LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "mi
     "code",
     "result",
     "le",
+    "category",
+    "status",
+    "domain",
 }
 UNITS = (
     "_bytes",
@@ -67,6 +73,11 @@ COUNTS = (
     "_workers",
     "_connections",
     "_by_quota",
+    "_items",
+    "_available",
+    "_without_data",
+    "_required",
+    "_waiting",
 )
 NAMES = (
     "processes",
@@ -81,6 +92,9 @@ NAMES = (
     "php",
     "web",
     "mail",
+    "yunohost",
+    "certificates",
+    "upkeep",
 )
 EXITS = ("_exits", "_exits_active", "_exits_lost", "_exits_storms")
 EVENTS = ("_requests", "_messages", "_recipients", "_deliveries", "_gaps", "_odd", "_open", "_forgotten")
@@ -108,6 +122,9 @@ BLIND: dict[str, Callable[[Path], Collector]] = {
     "php": lambda empty: PhpCollector(lambda _: {}, cgroups=empty, files=ProcFiles(empty), sockets=lambda: ()),
     "web": lambda empty: WebCollector(empty),
     "mail": lambda empty: MailCollector(empty),
+    "yunohost": lambda empty: YunohostCollector(empty),
+    "certificates": lambda empty: CertificatesCollector(empty),
+    "upkeep": lambda empty: UpkeepCollector(empty),
 }
 
 
