@@ -7,6 +7,9 @@ AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev
 TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus sqlite3 acl util-linux"
 FULL="$AGENT prometheus"
 
+TEST="$TEST nginx postfix"  # to count what they really log
+BENCH="${BENCH:-} mtail"
+
 case "${1:-agent}" in
   agent) wanted=$AGENT ;;
   test) wanted=$TEST ;;
