@@ -97,7 +97,8 @@ class Follower:
         for fresh in (False, True, True, True):
             chain = list(self._chain(fresh))
             found = None if mark is None else find(chain, mark, other_than=other)
-            if found is not None or mark is None:
+            oldest = None if mark is None else found
+            if (mark is None or found is not None) and _without_holes(chain, oldest):
                 break
         return chain, found
 
@@ -173,6 +174,12 @@ def find(chain: Sequence[Generation], mark: Mark, *, other_than: Mark | None = N
         if _holds(item, mark):
             return item
     return None
+
+
+def _without_holes(chain: Sequence[Generation], oldest: Generation | None) -> bool:
+    """False when a file between the oldest and the present one was not seen: it was just getting another name."""
+    numbers = [item.number for item in chain if oldest is None or item.number <= oldest.number]
+    return not numbers or (numbers[-1] <= 1 and numbers[0] - numbers[-1] == len(numbers) - 1)
 
 
 def _was_read(item: Generation, mark: Mark | None) -> bool:
