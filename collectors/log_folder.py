@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from collectors.log_follow import Budget, Follower
-from collectors.log_marks import generation_of, generations, mark_from_json
+from collectors.log_marks import Generation, generation_of, generations, mark_from_json
 
 _SHARE = 4  # of a look's bytes, one log may have a fourth while others wait
 _SETTLED_NS = 2_000_000_000
@@ -24,6 +25,7 @@ class LogFolder:
         self._most, self._look_bytes = most_logs, look_bytes
         self._followers: dict[str, Follower] = {}
         self._signature: tuple[int, int] | None = None
+        self._listing: Mapping[str, list[str]] | None = None
         self._begun = False
         self.unfollowed = 0  # logs beyond the most
         self.refused = 0  # logs that could not be opened in the last look
@@ -56,6 +58,7 @@ class LogFolder:
 
     def look(self, *, from_start: bool = False) -> Iterator[tuple[str, bytes]]:
         """What is new. The first look ever begins at the end of each log, unless `from_start`. Raises OSError."""
+        self._listing = None
         self._discover(from_start=from_start)
         budget = self._look_bytes
         self.refused, waiting = 0, False
@@ -81,7 +84,8 @@ class LogFolder:
         # The clock of files is coarse: a file that came just after this listing may have left no other trace.
         settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NS
         self._signature = (status.st_ino, status.st_mtime_ns) if settled else None
-        found = sorted(self._names())
+        self._listing = self._names()
+        found = sorted(self._listing)
         gone = self._followers.keys() - set(found)
         for name in gone:
             del self._followers[name]
@@ -100,11 +104,17 @@ class LogFolder:
     def _names(self) -> Mapping[str, list[str]]:
         """Log → the names of its files."""
         found: dict[str, list[str]] = {}
-        for path in self._folder.iterdir():
-            place = generation_of(path.name)
+        for file in os.listdir(self._folder):  # noqa: PTH208 - fifteen thousand names, perhaps
+            place = generation_of(file)
             if place is not None and place[0].endswith(self._suffix) and place[0] == (self._only or place[0]):
-                found.setdefault(place[0], []).append(path.name)
+                found.setdefault(place[0], []).append(file)
         return found
 
     def _follower(self, name: str) -> Follower:
-        return Follower(self._folder / name, lambda: generations(self._folder, self._names().get(name, ())))
+        return Follower(self._folder / name, lambda fresh: self._chain(name, fresh))
+
+    def _chain(self, name: str, fresh: bool) -> list[Generation]:
+        """The files of one log. The folder is listed once in a look, as all logs are turned together, or `fresh`."""
+        if self._listing is None or fresh:
+            self._listing = self._names()
+        return generations(self._folder, self._listing.get(name, ()))

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 
 from collectors.log_marks import Generation, Mark, Stream, likely_first, print_at, skip_to
@@ -31,12 +32,12 @@ class Budget:
 
 
 class Follower:
-    """One log. `chain` lists its files, oldest first; asked only when the file at `path` is not the marked one."""
+    """One log. `chain` lists its files, oldest first, afresh if told so; asked only when `path` is not marked."""
 
     def __init__(
         self,
         path: Path,
-        chain: Callable[[], Sequence[Generation]],
+        chain: Callable[[bool], Sequence[Generation]],
         mark: Mark | None = None,
         before: Mark | None = None,
     ) -> None:
@@ -76,22 +77,30 @@ class Follower:
 
     def _through_generations(self, budget: Budget) -> Iterator[bytes]:
         """The marked file to its end, wherever it is now; then all that are newer."""
-        chain = list(self._chain())
+        chain, found = self._seek(self.mark, self.before)
         if not chain:
             return
-        found = None if self.mark is None else find(chain, self.mark, other_than=self.before)
         if found is not None:
             chain = chain[chain.index(found) :]
         elif self.mark is not None:
             self.gaps += self.mark.offset > 0
             chain = [item for item in chain if item.number == 0]
         for item in chain:
-            if item is not found:
-                self.before, self.mark = self.mark, Mark(item.inode, mtime_ns=item.mtime_ns)
-            assert self.mark is not None
-            self.mark = yield from self._read(item, self.mark, budget)
+            mark = self.mark if item is found and self.mark else Mark(item.inode, mtime_ns=item.mtime_ns)
+            mark = yield from self._read(item, mark, budget)
+            self.before, self.mark = self.before if item is found else self.mark, mark
             if budget.left <= 0:
                 return
+
+    def _seek(self, mark: Mark | None, other: Mark | None) -> tuple[list[Generation], Generation | None]:
+        """The files as they are now, and the marked one. It may be renamed or packed between two looks at names."""
+        for fresh in (False, True, True, True):
+            chain = list(self._chain(fresh))
+            found = None if mark is None else find(chain, mark, other_than=other)
+            oldest = None if mark is None else found
+            if (mark is None or found is not None) and _without_holes(chain, oldest):
+                break
+        return chain, found
 
     def _late(self, mark: Mark, budget: Budget) -> Iterator[bytes]:
         """Lines that came into the file before the present one: nginx writes there until it is told to reopen."""
@@ -99,11 +108,12 @@ class Follower:
         if here is not None and here.inode == mark.inode and here.size == mark.offset:
             return
         if here is None or here.inode != mark.inode or not _holds(here, mark):
-            here = find(list(self._chain()), mark, other_than=self.mark)
+            _, here = self._seek(mark, self.mark)
         if here is not None:
             mark = yield from self._read(here, mark, budget)
         stays = here is not None and not here.compressed and here.number <= 1
-        self.before = mark if stays or budget.left <= 0 else None
+        untouched = self.mark is not None and self.mark.offset == 0  # `find` must not take the one for the other
+        self.before = mark if stays or untouched or budget.left <= 0 else None
 
     def _read(self, item: Generation, mark: Mark, budget: Budget) -> Generator[bytes, None, Mark]:
         """From the mark to the end of one file; returns the mark that is reached."""
@@ -123,7 +133,10 @@ class Follower:
             else:
                 file.seek(mark.offset)
                 mark = yield from self._pieces(file, mark, budget)
-        return replace(mark, inode=item.inode, print=_print_of(item, mark.offset) or 0, mtime_ns=status.st_mtime_ns)
+            print_ = _print(
+                file, mark.offset, compressed=item.compressed
+            )  # of this file: the path may be another's by now
+        return replace(mark, inode=item.inode, print=print_ or 0, mtime_ns=status.st_mtime_ns)
 
     def _pieces(self, stream: Stream, mark: Mark, budget: Budget) -> Generator[bytes, None, Mark]:
         rest = b""
@@ -156,11 +169,21 @@ class Follower:
 def find(chain: Sequence[Generation], mark: Mark, *, other_than: Mark | None = None) -> Generation | None:
     """The marked file among those of a log; never the one that `other_than` marks."""
     for item in likely_first(chain, mark):
-        if mark.offset == 0 and item.inode != mark.inode and other_than is not None and _holds(item, other_than):
-            continue  # of which nothing was read, anything may be the rest: but not what was read as another
+        if mark.offset == 0 and item.inode != mark.inode and _was_read(item, other_than):
+            continue  # a file of which nothing was read may be any: but not what was read as another
         if _holds(item, mark):
             return item
     return None
+
+
+def _without_holes(chain: Sequence[Generation], oldest: Generation | None) -> bool:
+    """False when a file between the oldest and the present one was not seen: it was just getting another name."""
+    numbers = [item.number for item in chain if oldest is None or item.number <= oldest.number]
+    return not numbers or (numbers[-1] <= 1 and numbers[0] - numbers[-1] == len(numbers) - 1)
+
+
+def _was_read(item: Generation, mark: Mark | None) -> bool:
+    return mark is not None and mark.offset > 0 and _holds(item, mark)
 
 
 def _holds(item: Generation, mark: Mark) -> bool:
@@ -169,9 +192,16 @@ def _holds(item: Generation, mark: Mark) -> bool:
 
 
 def _print_of(item: Generation, offset: int) -> int | None:
-    with suppress(*_BROKEN), item.path.open("rb", buffering=0) as file:
-        if not item.compressed:
+    with suppress(OSError), item.path.open("rb", buffering=0) as file:
+        return _print(file, offset, compressed=item.compressed)
+    return None
+
+
+def _print(file: FileIO, offset: int, *, compressed: bool) -> int | None:
+    with suppress(*_BROKEN):
+        if not compressed:
             return print_at(file.fileno(), offset)
+        file.seek(0)
         with gzip.GzipFile(fileobj=file) as stream:
             return skip_to(stream, offset)
     return None

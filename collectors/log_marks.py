@@ -71,16 +71,18 @@ def generation_of(name: str) -> tuple[str, int] | None:
 def generations(folder: Path, names: Iterable[str]) -> list[Generation]:
     """The files of one log, oldest first; the plain one before the compressed one that is being made of it."""
     found: dict[int, Generation] = {}
-    for name in sorted(names):  # `x.log.1` before `x.log.1.gz`
-        place = generation_of(name)
-        if place is None or place[1] in found:
+    places = sorted((place[1], name) for name in names if (place := generation_of(name)))
+    # The newest first, and `x.log.1` before `x.log.1.gz`: a file that is renamed meanwhile is met again, not missed.
+    for number, name in places:
+        if number in found:
             continue
         try:
             status = os.stat(folder / name)  # noqa: PTH116 - what the path is now, once
         except OSError:
             continue
         if stat.S_ISREG(status.st_mode):
-            found[place[1]] = Generation(place[1], folder / name, status.st_ino, status.st_size, status.st_mtime_ns)
+            here = Generation(number, folder / name, status.st_ino, status.st_size, status.st_mtime_ns)
+            found = {at: other for at, other in found.items() if other.inode != here.inode} | {number: here}
     return [found[number] for number in sorted(found, reverse=True)]
 
 

@@ -111,7 +111,7 @@ class WebCollector:
             row = self._counters.row(app)
             for place in range(SECONDS, CELL):
                 row[place] += timed[place]
-        self._timed.clear()
+            timed[:] = new_cell()
 
     def _begin(self) -> None:
         self._begun = True
@@ -141,6 +141,8 @@ class WebCollector:
         apps = list(colocation.inventory.apps.values())
         texts = {file: self._conf(file) for app in apps for file in app.nginx_conf}
         self._routes, self._routes_of = routes_by_domain(apps, texts), colocation
+        self._lines.forget()
+        self._times.forget()
 
     def _conf(self, file: str) -> str:
         try:

@@ -5,9 +5,9 @@
 set -eu
 
 AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client openssl"
-TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm curl"
+TEST="$AGENT systemd openssh-server mariadb-server postgresql prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm nginx curl"
 FULL="$AGENT prometheus"
-BENCH="prometheus-process-exporter prometheus-node-exporter"
+BENCH="prometheus-process-exporter prometheus-node-exporter mtail"
 
 case "${1:-agent}" in
   agent) wanted=$AGENT ;;
