@@ -34,6 +34,7 @@ from coloc.times import iso, now_utc, parse_iso
 
 logger = logging.getLogger(__name__)
 _JUMP_SECONDS = 60
+_MAX_ASKED = 1000
 _LOOK_FOR_ROOM_SECONDS = 5.0
 _ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
@@ -58,6 +59,7 @@ class Daemon:
         self._stop, self._reload = threading.Event(), threading.Event()
         self._wake = threading.Event()
         self._config_error: str | None = None
+        self._asked: list[requests.Request] = []
         self._scheduler = schedule.Scheduler()
         self._offset = 0.0
 
@@ -139,9 +141,14 @@ class Daemon:
         self._notice_jump(house.config, state)
         try:
             observation = house.look(now)
-            asked = list(requests.take(house.config.paths.requests))
+            # What was asked is kept until it is obeyed: its file is gone, and a full disk may be in the way.
+            asked = [*self._asked, *requests.take(house.config.paths.requests)][-_MAX_ASKED:]
+            self._asked = []
             try:
                 evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=self._config_error)
+            except StateError:
+                self._asked = asked
+                raise
             finally:  # what could not be written down is shown all the same
                 seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))
                 house.publish(seen, evaluator.standings(house.config, observation, now), now)

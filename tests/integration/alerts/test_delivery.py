@@ -179,6 +179,22 @@ def test_a_row_that_alone_never_passes_does_not_hold_the_others_for_ever(
     assert outbox.given_up(state.connection) == {"matrix": 1}
 
 
+def test_what_was_said_is_not_said_again_when_that_cannot_be_written_down(
+    state: State, deliver: Callable[..., Delivery], caplog: pytest.LogCaptureFixture
+) -> None:
+    add(state, "i1")
+    state.connection.execute(
+        "CREATE TRIGGER full BEFORE UPDATE OF state ON outbox BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    )
+    channel = FakeChannel()
+    delivery = deliver(channel)
+    until(lambda: "a message could not be handled" in caplog.text, seconds=60)
+    state.connection.execute("DROP TRIGGER full")
+    delivery.wake()
+    until(lambda: left(state) == 0, seconds=60)
+    assert len(channel.rows) == 1
+
+
 def test_a_room_that_is_down_gives_nothing_up(state: State, deliver: Callable[..., Delivery]) -> None:
     add(state, "i1")
     add(state, "i2")
