@@ -188,7 +188,7 @@ def test_what_was_said_is_not_said_again_when_that_cannot_be_written_down(
     )
     channel = FakeChannel()
     delivery = deliver(channel)
-    until(lambda: "the disk is full" in caplog.text, seconds=60)
+    until(lambda: "the outbox cannot be read" in caplog.text, seconds=60)
     state.connection.execute("DROP TRIGGER full")
     delivery.wake()
     until(lambda: left(state) == 0, seconds=60)
