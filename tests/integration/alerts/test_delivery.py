@@ -63,7 +63,7 @@ def left(state: State) -> int:
 
 
 def done(state: State) -> None:
-    until(lambda: left(state) == 0, what="the outbox to be empty")
+    until(lambda: left(state) == 0, seconds=60, what="the outbox to be empty")
 
 
 def once(outcome: Outcome) -> Callable[[Row], Outcome | None]:
@@ -201,25 +201,25 @@ def test_a_room_that_is_down_gives_nothing_up(state: State, deliver: Callable[..
     state.connection.execute("UPDATE outbox SET attempts = 50")
     channel = FakeChannel(lambda _: Retry("down", 0.01))
     deliver(channel)
-    until(lambda: len(channel.rows) > 6)
+    until(lambda: len(channel.rows) > 6, seconds=60)
     assert left(state) == 2
     assert outbox.given_up(state.connection) == {}
 
 
 def test_a_call_without_end_is_seen_by_the_watchdog(state: State) -> None:
     gate, clock = threading.Event(), [1000.0]
-    channel = FakeChannel(lambda _: Retry("late") if gate.wait(60) else None)
+    channel = FakeChannel(lambda _: Retry("late") if gate.wait(600) else None)
     add(state, "i1")
     delivery = Delivery(state.path, {"matrix": channel}, monotonic=lambda: clock[0])
     delivery.start()
     try:
-        until(lambda: channel.rows)
+        until(lambda: channel.rows, seconds=60)
         clock[0] += 100
         delivery.wake()
-        until(lambda: all_moved([delivery], 0.0, clock[0]))
+        until(lambda: all_moved([delivery], 0.0, clock[0]), seconds=60)
         clock[0] += 100
         delivery.wake()
-        until(lambda: delivery.moved_at == 1000.0)
+        until(lambda: delivery.moved_at == 1000.0, seconds=60)
         assert not all_moved([delivery], 0.0, clock[0])
     finally:
         gate.set()
