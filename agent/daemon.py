@@ -34,6 +34,7 @@ from coloc.state import State, disk_is_full, open_state
 from coloc.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
+_MAX_ASKED = 1000
 _LOOK_FOR_ROOM_SECONDS = 5.0
 _ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
@@ -50,6 +51,7 @@ class Daemon:
         self._stop, self._reload = threading.Event(), threading.Event()
         self._wake = threading.Event()
         self._config_error: str | None = None
+        self._asked: list[requests.Request] = []
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ColocError when it cannot even begin."""
@@ -131,12 +133,17 @@ class Daemon:
         now = self._clocks.now()
         try:
             observation = house.look(now)
-            asked = list(requests.take(house.config.paths.requests))
+            # What was asked is kept until it is obeyed: its file is gone, and a full disk may be in the way.
+            asked = [*self._asked, *requests.take(house.config.paths.requests)][-_MAX_ASKED:]
+            self._asked = []
             config_error = self._config_error or house.file_error()
             try:
                 new = evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=config_error)
                 for line in announced(new, house.config.coloc.language):
                     self._say(line)
+            except StateError:
+                self._asked = asked
+                raise
             finally:  # what could not be written down is shown all the same
                 seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))
                 if house.has_news(seen):

@@ -165,6 +165,7 @@ class _Worker:
         self._delivery, self._channel, self._target = delivery, channel, target
         self._patience = _Patience()
         self._news = threading.Event()
+        self._unsettled: tuple[Row, Outcome] | None = None  # how a try ended that could not be written down yet
         self.busy_since: float | None = None  # monotonic: since when the channel has been at work on a row
         self.thread = threading.Thread(target=self._work, name=f"to-{channel.name}", daemon=True)
 
@@ -193,6 +194,8 @@ class _Worker:
         """Try the first row; False when there is nothing to do now."""
         if self._delivery.clock() < self._patience.until:
             return False
+        if self._unsettled is not None:  # a full disk: what was said is not said again for that
+            self._settle(state, *self._unsettled)
         self._fold(state)
         try:
             row = outbox.head(state.connection, self._channel.name, self._target, _FAR)
@@ -217,6 +220,7 @@ class _Worker:
             outcome = Retry(f"the channel failed: {type(error).__name__}")
         finally:
             self.busy_since = None
+        self._unsettled = row, outcome
         self._settle(state, row, outcome)
         return outcome
 
@@ -257,11 +261,12 @@ class _Worker:
             elif not isinstance(outcome, Refused):
                 word = "blocked" if isinstance(outcome, Blocked) else "waiting"
                 outbox.settle(connection, row.id, state=word, now=now, error=outcome.why)
-        if isinstance(outcome, Sent):
-            self._patience.succeed()
-            return
         if isinstance(outcome, Refused):
             self._give_up(state, row.id, row.key, outcome.why)
+        self._unsettled = None
+        if isinstance(outcome, Sent):
+            self._patience.succeed()
+        if isinstance(outcome, Sent | Refused):
             return
         details = {"channel": self._channel.name, "key": row.key, "why": outcome.why, "attempt": row.attempts + 1}
         if row.attempts in {0, 4} or row.attempts % 50 == 49:

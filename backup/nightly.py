@@ -220,10 +220,10 @@ class _Night:
         host_is_down = False
         try:
             done = replace(run, before=self.journal.contents(host, app)).save()
+            self.journal.remember_contents(host, app, done.contents)
             self.journal.remember_proven(
                 host, app, self.run_id, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes
             )
-            self.journal.remember_contents(host, app, done.contents)
         except ColocError as error:
             # One app must never stop the night, and a host that just died is not asked again for each app.
             host_is_down = isinstance(error, HostDown) and not isinstance(error, Stopped)

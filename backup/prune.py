@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backup.borg import Repository
+from backup.borg_errors import BorgError
 from backup.journal import Journal
 from backup.names import checkpoint_of, parse_archive_name, run_time
 from backup.retention import ArchiveSet, Verdict, plan_retention
@@ -42,15 +43,30 @@ def prune_host(
     Raises BorgError or StateError.
     """
     host = repository.host
-    sets = sets_of(config.coloc.name, names, journal.proven(host))
+    names, proven = list(names), journal.proven(host)
+    refuse_lost(host, names, proven)
+    sets = sets_of(config.coloc.name, names, proven)
     keep = config.backup.hosts[host].keep or config.backup.keep
     verdicts = plan_retention(sets, keep, zone=config.zone, apps=frozenset(apps), now=now)
     pruning = Pruning(host, tuple(verdicts), done=not dry_run)
     if pruning.removed and not dry_run:
-        repository.delete(pruning.removed)
+        # Forgotten first: a proven set that we know and that is gone means that somebody else removed it.
         journal.forget(host, [(verdict.set.app, verdict.set.run) for verdict in verdicts if not verdict.keep])
+        repository.delete(pruning.removed)
         repository.compact()
     return pruning
+
+
+def refuse_lost(host: str, names: Iterable[str], proven: Mapping[tuple[str, str], frozenset[str]]) -> None:
+    """Raises BorgError when proven archives that we know are no longer there: then nothing more is removed."""
+    present = frozenset(names)
+    lost = sorted((run_time(run), app) for (app, run), archives in proven.items() if not archives <= present)
+    if lost:
+        at, app = lost[-1]
+        raise BorgError(
+            f"{host}: {len(lost)} proven backups are gone, and not by us; the newest is {app} of {at:%Y-%m-%d}",
+            hint=f"who else can delete there? if that is known: coloc-agent backup --new-repository {host}",
+        )
 
 
 def sets_of(coloc: str, archives: Iterable[str], proven: Mapping[tuple[str, str], frozenset[str]]) -> list[ArchiveSet]:

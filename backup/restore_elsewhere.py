@@ -31,11 +31,12 @@ def restore_to(
             repository.extract(plan.files_archive, folder, paths=members, numeric_ids=numeric_ids)
             on_step("compare")
             verify(repository.items(plan.files_archive), folder, members)
+        dumps = folder / "databases"
+        if plan.databases:
+            _make(dumps)
         for database in plan.databases:
             on_step(f"{database.kind} {database.name}")
             ending = "sqlite" if database.kind is DatabaseKind.SQLITE else "sql"
-            dumps = folder / "databases"
-            dumps.mkdir(mode=0o700, exist_ok=True)
             fetch(repository, database, dumps / f"{database.kind}-{slug(database.name)}.{ending}")
     except BaseException as error:
         for entry in list(folder.iterdir()):
@@ -45,6 +46,16 @@ def restore_to(
         if isinstance(error, OSError):
             raise ColocError(f"{folder} cannot be written: {error.strerror}", hint="nothing is left there") from error
         raise
+
+
+def _make(dumps: Path) -> None:
+    """The private folder of the dumps. Raises ColocError when the archive put something there: it may be a link."""
+    try:
+        dumps.mkdir(mode=0o700)
+    except FileExistsError as error:
+        raise ColocError(
+            f"the archive holds {dumps.name!r} itself", hint="restore --only files and --only database, one by one"
+        ) from error
 
 
 def require_empty(folder: Path) -> None:

@@ -47,10 +47,12 @@ def command(
     journal = open_journal(config.paths.journal)
     if new_repository:
         hosts_named(config, [new_repository])
-        journal.forget_repository(new_repository)
+        if not dry_run:
+            journal.forget_repository(new_repository)
     if shrunk:
         _require_app(shrunk, colocation)
-        journal.forget_contents(shrunk)
+        if not dry_run:
+            journal.forget_contents(shrunk)
     if nightly and not hosts and not apps:
         hosts = _due(config, journal)
         if not hosts:

@@ -63,7 +63,7 @@ def left(state: State) -> int:
 
 
 def done(state: State) -> None:
-    until(lambda: left(state) == 0, what="the outbox to be empty")
+    until(lambda: left(state) == 0, seconds=60, what="the outbox to be empty")
 
 
 def once(outcome: Outcome) -> Callable[[Row], Outcome | None]:
@@ -179,31 +179,47 @@ def test_a_row_that_alone_never_passes_does_not_hold_the_others_for_ever(
     assert outbox.given_up(state.connection) == {"matrix": 1}
 
 
+def test_what_was_said_is_not_said_again_when_that_cannot_be_written_down(
+    state: State, deliver: Callable[..., Delivery], caplog: pytest.LogCaptureFixture
+) -> None:
+    add(state, "i1")
+    state.connection.execute(
+        "CREATE TRIGGER full BEFORE UPDATE OF state ON outbox BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
+    )
+    channel = FakeChannel()
+    delivery = deliver(channel)
+    until(lambda: "the outbox cannot be read" in caplog.text, seconds=60)
+    state.connection.execute("DROP TRIGGER full")
+    delivery.wake()
+    until(lambda: left(state) == 0, seconds=60)
+    assert len(channel.rows) == 1
+
+
 def test_a_room_that_is_down_gives_nothing_up(state: State, deliver: Callable[..., Delivery]) -> None:
     add(state, "i1")
     add(state, "i2")
     state.connection.execute("UPDATE outbox SET attempts = 50")
     channel = FakeChannel(lambda _: Retry("down", 0.01))
     deliver(channel)
-    until(lambda: len(channel.rows) > 6)
+    until(lambda: len(channel.rows) > 6, seconds=60)
     assert left(state) == 2
     assert outbox.given_up(state.connection) == {}
 
 
 def test_a_call_without_end_is_seen_by_the_watchdog(state: State) -> None:
     gate, clock = threading.Event(), [1000.0]
-    channel = FakeChannel(lambda _: Retry("late") if gate.wait(60) else None)
+    channel = FakeChannel(lambda _: Retry("late") if gate.wait(600) else None)
     add(state, "i1")
     delivery = Delivery(state.path, {"matrix": channel}, monotonic=lambda: clock[0])
     delivery.start()
     try:
-        until(lambda: channel.rows)
+        until(lambda: channel.rows, seconds=60)
         clock[0] += 100
         delivery.wake()
-        until(lambda: all_moved([delivery], 0.0, clock[0]))
+        until(lambda: all_moved([delivery], 0.0, clock[0]), seconds=60)
         clock[0] += 100
         delivery.wake()
-        until(lambda: delivery.moved_at == 1000.0)
+        until(lambda: delivery.moved_at == 1000.0, seconds=60)
         assert not all_moved([delivery], 0.0, clock[0])
     finally:
         gate.set()

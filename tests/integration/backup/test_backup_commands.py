@@ -15,6 +15,8 @@ import pytest
 
 from agent.cli import main
 from backup.hosts import check_hosts
+from backup.journal import open_journal
+from backup.shrinking import Contents
 from tests.fakes.backup_world import World
 
 Coloc = Callable[..., tuple[int, str, str]]
@@ -105,6 +107,19 @@ def test_a_repository_that_we_knew_and_that_is_gone_is_a_failure_of_check_and_ar
     assert ["another repository lies" in check.sentence for check in check_hosts(world.config)] == [True]
     code, _, err = coloc("archives")
     assert (code, "another repository lies where ours was" in err) == (1, True)
+
+
+def test_accepting_is_of_known_apps_and_no_simulation(world: World, coloc: Coloc) -> None:
+    world.local_host("merle")
+    world.app("blog")
+    journal = open_journal(world.config.paths.journal)
+    journal.remember_contents("merle", "blog", Contents(frozenset({"/var/www/blog"}), 5, 5))
+    assert "there is no app 'blgo' here" in coloc("backup", "--shrunk", "blgo", "--dry-run")[2]
+    assert coloc("backup", "--shrunk", "blog", "--dry-run")[0] == 0
+    assert journal.contents("merle", "blog") is not None
+    assert coloc("backup", "--shrunk", "blog", "--host", "nowhere")[0] == 2
+    assert journal.contents("merle", "blog") is None
+    journal.close()
 
 
 def test_waiting_for_a_lock_is_said_with_who_holds_it(world: World) -> None:

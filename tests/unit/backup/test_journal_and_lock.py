@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from backup.borg_errors import BorgError
 from backup.journal import open_journal
-from backup.prune import sets_of
+from backup.prune import refuse_lost, sets_of
 from backup.run_lock import run_lock
 from coloc.errors import ColocError, StateError
 
@@ -67,3 +68,12 @@ def test_sets_are_whole_proven_or_unfinished() -> None:
     assert (robbed.complete, robbed.proven) == (True, False)
     (cut,) = sets_of("ruche", [dump, f"{files}.checkpoint"], {})
     assert (cut.complete, cut.proven, len(cut.archives)) == (False, False, 2)
+
+
+def test_proven_archives_that_somebody_removed_stop_the_pruning() -> None:
+    files, dump = f"ruche.blog.{RUN}.files", f"ruche.blog.{RUN}.mysql.blog-00000000"
+    known = {("blog", RUN): frozenset({files, dump})}
+    refuse_lost("merle", [files, dump, "other"], known)
+    refuse_lost("merle", [], {})
+    with pytest.raises(BorgError, match="1 proven backups are gone, and not by us; the newest is blog of 2026-11-23"):
+        refuse_lost("merle", [files], known)
