@@ -82,7 +82,7 @@ class ProcessTable:
 
     def look(self) -> Look:
         """Look at everybody once."""
-        pids = self._files.pids()
+        pids = self._parents_first(self._files.pids())
         self.unreadable = 0
         self._kernel.intersection_update(pids)
         swapping = parse_meminfo(self._machine.read("meminfo")).swapped
@@ -105,6 +105,11 @@ class ProcessTable:
         ticks = (now - self._last_look) * self._ticks if self._last_look is not None else 0.0
         self._last_look = now
         return Look(stayed, born, gone, parse_cpu(self._machine.read("stat")).user_and_system, ticks)
+
+    def _parents_first(self, pids: list[int]) -> list[int]:
+        """Parents, then others that we know, then strangers: who is read alive must not be in the parent's sum already."""
+        parents = {process.used.parent for process in self._followed.values()}
+        return sorted(pids, key=lambda pid: (pid not in parents, pid not in self._followed))
 
     def _follow(self, process: Followed, stayed: list[tuple[Used, Used]], swapping: bool) -> bool:
         """Look again at a known process; False when it ended or its pid is another process's now."""
