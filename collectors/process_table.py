@@ -107,7 +107,7 @@ class ProcessTable:
         return Look(stayed, born, gone, parse_cpu(self._machine.read("stat")).user_and_system, ticks)
 
     def _parents_first(self, pids: list[int]) -> list[int]:
-        """Parents, then others that we know, then strangers: who is read alive must not be in the parent's sum already."""
+        """Parents, then others that we know, then strangers: who is read alive must not be in a sum of the dead yet."""
         parents = {process.used.parent for process in self._followed.values()}
         return sorted(pids, key=lambda pid: (pid not in parents, pid not in self._followed))
 
