@@ -127,7 +127,7 @@ class ProcessTable:
         gone = [self._bury(pid) for pid in self._followed.keys() - pids]
         living = (process for process in due if process.used.pid in pids)
         gone += [self._bury(process.used.pid) for process in living if not self._follow(process, stayed, swapping)]
-        met = (self._meet(pid) for pid in pids - self._followed.keys() - self._kernel)
+        met = (self._meet(pid) for pid in sorted(pids - self._followed.keys() - self._kernel))
         born = [process.used for process in met if process is not None]
         self.hidden = _EVERYBODY not in self._followed
         now = self._clock()
@@ -136,14 +136,18 @@ class ProcessTable:
         return Look(stayed, born, gone, parse_cpu(self._machine.read("stat")).user_and_system, ticks)
 
     def _due(self) -> list[Followed]:
-        """Those to look at now. Parents always are, also of who just died: what children used is told by them."""
+        """Those to look at now, parents first: who is read alive must not be in a sum of the dead yet.
+
+        Parents always are, also of who just died: what children used is told by them.
+        """
         parents = {process.used.parent for process in self._followed.values()}
         turn = -self._round % _SLEEPER_EVERY
-        return [
+        found = [
             process
             for pid, process in self._followed.items()
             if process.unchanged < _SLEEPS_AFTER or pid % _SLEEPER_EVERY == turn or pid in parents
         ]
+        return sorted(found, key=lambda process: process.used.pid not in parents)
 
     def _follow(self, process: Followed, stayed: list[tuple[Used, Used]], swapping: bool) -> bool:
         """Look again at a known process; False when it ended or its pid is another process's now."""

@@ -23,7 +23,7 @@ from tests.fakes.waiting import until
 UIDS = {"blog": 61911, "wiki": 61912}
 IDLE_SECONDS, EVERY_SECONDS = 2, 1.0  # YunoHost's workers idle for ten seconds, the agent looks every five
 BURNT_SECONDS = 1.2
-MOST_ROUNDS = 4
+MOST_ROUNDS = 3
 
 
 @pytest.fixture(autouse=True)

@@ -59,7 +59,15 @@ def test_a_worker_s_end_is_its_app_s_though_its_master_is_root_s() -> None:
     assert charged(look(1000, born=[worker]), after) == {"blog": 7, "_system": 93}
 
 
-def test_workers_of_two_apps_that_end_together_leave_their_ends_to_nobody() -> None:
+def test_workers_of_two_apps_that_end_together_share_their_ends_by_what_they_used_lately() -> None:
+    begun = [used(6, "blog", parent=5), used(7, "wiki", parent=5), used(8, "idle", own=50, parent=5)]
+    busy = [used(6, "blog", own=30, parent=5), used(7, "wiki", own=10, parent=5)]
+    working = look(1100, stayed=list(zip(begun, busy, strict=False)))
+    after = look(1200, stayed=[(used(5, None), used(5, None, kids=130))], gone=[*busy, begun[2]])
+    assert charged(look(1000, born=begun), working, after) == {"blog": 60, "wiki": 20, "_system": 120}
+
+
+def test_workers_of_two_apps_that_end_together_after_idling_leave_their_ends_to_nobody() -> None:
     gone = [used(6, "blog", own=40, parent=5), used(7, "wiki", own=10, parent=5)]
     after = look(1100, stayed=[(used(5, None), used(5, None, kids=60))], gone=gone)
     assert charged(look(1000, born=gone), after) == {"_system": 100}

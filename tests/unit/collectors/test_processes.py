@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +32,9 @@ SHARES = {"blog": {"chorale": 1.0}, "nuage": {"chorale": 0.25, "velo": 0.75}}
 class Watch:
     """A collector on a fake /proc, with the figures of its last look."""
 
-    def __init__(self, tmp_path: Path, apps: Colocation | None = None) -> None:
+    def __init__(
+        self, tmp_path: Path, apps: Colocation | None = None, *, owner: Callable[[int], int] | None = None
+    ) -> None:
         self.proc = FakeProc(tmp_path / "proc")
         self.apps = apps or colocation(BLOG, NUAGE, WIKI, shares=SHARES)
         self.time = 0.0
@@ -40,7 +43,7 @@ class Watch:
             files=ProcFiles(self.proc.root),
             machine=MachineFiles(self.proc.root),
             ticks_per_second=100,
-            owner=self.proc.owner,
+            owner=owner or self.proc.owner,
             clock=lambda: self.time,
         )
 
@@ -170,6 +173,17 @@ def test_threads_of_the_kernel_are_not_followed(watch: Watch) -> None:
     watch.proc.process(2, parent=0, name="kthreadd")
     watch.proc.process(13, parent=2, name="rcu_sched")
     assert watch.look()['coloc_app_processes{app="_system",project="_system"}'] == 1
+
+
+def test_parents_are_read_before_their_children_whatever_their_pids(tmp_path: Path) -> None:
+    order: list[int] = []
+    watch = Watch(tmp_path, owner=lambda pid: order.append(pid) or 901)  # type: ignore[func-returns-value]
+    watch.proc.process(900, uid=901)
+    watch.proc.process(60, uid=901, parent=900)
+    watch.look()
+    order.clear()
+    watch.look()
+    assert order.index(900) < order.index(60)
 
 
 def test_what_is_hidden_is_said(watch: Watch) -> None:
