@@ -7,7 +7,8 @@ The rules:
   it goes to the parent's app; a parent of no app (php-fpm's master) passes it to the one app whose processes it lost;
 * a process whose final figures the kernel told is charged what its last look had not seen. When all ends between two
   looks were told, reaped children say nothing more; when some were not, what was told is subtracted from them;
-* that is never more than the machine used meanwhile, but for rounding; the rest of the machine is `_system`.
+* what passes through parents is never more than the machine used meanwhile, but for rounding;
+* the rest of the machine is `_system`.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class CpuLedger:
     def _charge(self, mode: int, look: Look, charged: dict[str, list[float]]) -> None:
         before = self._machine or look.machine
         machine = max(0, look.machine[mode] - before[mode])
-        ours = _living(mode, look)
+        ours = _known(mode, look)
         seen = sum(ours.values())
         between = _between_looks(mode, look)
         room, asked = max(0.0, machine - seen) + max(_ROUNDING_TICKS, machine * _ROUNDING), sum(between.values())
@@ -101,31 +102,23 @@ class CpuLedger:
                 charged.setdefault(app_or_none, [0.0, 0.0])[mode] += ticks
 
 
-def _living(mode: int, look: Look) -> dict[str | None, float]:
-    """What the processes that we see used since the last look, by app; None is nobody's."""
+def _known(mode: int, look: Look) -> dict[str | None, float]:
+    """What the processes that we see or whose end was told used since the last look, by app; None is nobody's."""
     sums: dict[str | None, float] = {}
     for before, now in look.stayed:
         sums[now.app] = sums.get(now.app, 0) + max(0, now.own[mode] - before.own[mode])
     for process in look.born:
         sums[process.app] = sums.get(process.app, 0) + process.own[mode]
+    for end in look.ended:
+        sums[end.app] = sums.get(end.app, 0) + max(0.0, end.own[mode] - end.seen[mode])
     return sums
 
 
 def _between_looks(mode: int, look: Look) -> dict[str | None, float]:
-    """What was used by processes after their last look, or without ever being seen, by app."""
+    """What was used after a last look, or without ever being seen, and was not told: it shows where it is reaped."""
     sums: dict[str | None, float] = {}
-    for end in look.ended:
-        if end.app is not None:
-            sums[end.app] = sums.get(end.app, 0) + max(0.0, end.own[mode] - end.seen[mode])
-    if not look.all_told:
-        for app, ticks in _reaped(mode, look).items():
-            sums[app] = sums.get(app, 0) + ticks
-    return sums
-
-
-def _reaped(mode: int, look: Look) -> dict[str | None, float]:
-    """What reaped children used, less what was charged for them otherwise, by app."""
-    sums: dict[str | None, float] = {}
+    if look.all_told:
+        return sums
     parents = {now.pid: now for _, now in look.stayed} | {process.pid: process for process in look.born}
     reaped = {now.pid: now.kids[mode] - before.kids[mode] for before, now in look.stayed}
     reaped |= {process.pid: process.kids[mode] for process in look.born}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,11 +195,19 @@ def test_the_past_of_a_process_that_was_hidden_is_not_charged_at_its_end(watch: 
     assert watch.cpu() == 0.0
 
 
-def test_more_than_the_machine_used_is_not_believed(watch: Watch) -> None:
+def test_more_than_all_processors_can_do_is_not_believed(watch: Watch) -> None:
+    watch.look()
+    watch.ends(77, uid=901, user=8_000_000, system=2_000_000)
+    assert watch.cpu() == pytest.approx(5.0 * (os.cpu_count() or 1))
+
+
+def test_what_was_told_counts_though_the_machine_s_clock_lost_ticks(watch: Watch) -> None:
     watch.look()
     watch.proc.machine(20, 0)
-    watch.ends(77, uid=901, user=10_000)
-    assert watch.cpu() <= 0.3
+    watch.ends(77, uid=901, user=90)
+    assert watch.cpu() == 0.9
+    watch.proc.machine(200, 0)
+    assert watch.cpu("_system") == 1.3  # and the rest pays it back
 
 
 def test_where_some_were_lost_what_the_parent_reaped_stands_in(watch: Watch) -> None:
