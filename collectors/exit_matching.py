@@ -10,8 +10,8 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from collectors.cpu_ledger import Ended
 from collectors.exit_client import ProcessExit
@@ -94,6 +94,19 @@ def _of_known(ended: ProcessExit, process: Followed, owned: Ownership, ticks_per
     more_user = min(max(0.0, user - seen[0]), more)
     app = process.used.app or owned.app_of(process.cgroup, ended.uid)
     return Ended(ended.pid, process.used.parent, (seen[0] + more_user, seen[1] + more - more_user), seen, app)
+
+
+def bounded(ended: Sequence[Ended], most: float) -> tuple[Ended, ...]:
+    """No more in all than all processors can do meanwhile, whatever was told; `most` in ticks."""
+    more = sum(sum(end.own) - sum(end.seen) for end in ended)
+    if more <= most:
+        return tuple(ended)
+    part = max(0.0, most) / more
+    return tuple(replace(end, own=_between(end.seen, end.own, part)) for end in ended)
+
+
+def _between(seen: tuple[float, float], own: tuple[float, float], part: float) -> tuple[float, float]:
+    return seen[0] + (own[0] - seen[0]) * part, seen[1] + (own[1] - seen[1]) * part
 
 
 def _of_hidden(ended: ProcessExit, ticks_per_second: int) -> Ended:

@@ -5,6 +5,7 @@ The service that hears the kernel is off by default: then this adds nothing, and
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from prometheus_client.metrics_core import Metric
 from collectors.cpu_endings import Endings
 from collectors.cpu_ledger import Look
 from collectors.exit_client import Ask, Exits, ProcessExit
-from collectors.exit_matching import match
+from collectors.exit_matching import bounded, match
 from collectors.ownership import Ownership
 from collectors.process_table import ProcessTable
 from collectors.shares import project_label
@@ -42,6 +43,7 @@ class ShortLived:
         self._looked_at: float | None = None
         self._answer: Exits | None = None
         self._endings = Endings()
+        self._processors = os.cpu_count() or 1
         self._seconds: dict[str, float] = {}
 
     def look(self, table: ProcessTable, owned: Ownership) -> Look:
@@ -68,6 +70,7 @@ class ShortLived:
             ended = self._endings.complete(look, ended)
         else:
             self._endings.forget()
+        ended = bounded(ended, look.ticks * self._processors)
         for end in ended[len(matched.known) :]:
             app = end.app or SYSTEM
             self._seconds[app] = self._seconds.get(app, 0.0) + sum(end.own) / self._ticks

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import selectors
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from collectors.exits.book import MAX_REQUEST_BYTES, Book, parse_question
+from collectors.exits.clients import Clients
 from collectors.exits.storm import Limits, Watch, hear_again, heard_again, judge, refused
 from collectors.exits.taskstats import parse_datagram
 
-_MOST_CLIENTS = 4
 _MOST_AT_ONCE = 4096  # datagrams between two looks at the clients
 _TICK_SECONDS = 1.0
 _REST_SECONDS = 0.1  # many exits at once cost a fifth of what each would cost by itself
@@ -32,14 +30,6 @@ class Teller(Protocol):
     def read(self) -> bytes | None: ...
     def drops(self) -> int: ...
     def close(self) -> None: ...
-
-
-@dataclass(slots=True)
-class _Client:
-    socket: socket.socket
-    until: float
-    asked: bytes = b""
-    answer: bytes = b""
 
 
 class Service:
@@ -59,12 +49,14 @@ class Service:
         clock: Callable[[], float] = time.monotonic,
         since_boot: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
-        self._listener, self._open_kernel, self._book, self._say = listener, open_kernel, book, say
+        self._open_kernel, self._book, self._say = open_kernel, book, say
         self._limits = limits or Limits()
-        self._idle_seconds, self._client_seconds, self._rest_seconds = idle_seconds, client_seconds, rest_seconds
+        self._idle_seconds, self._rest_seconds = idle_seconds, rest_seconds
         self._clock, self._since_boot = clock, since_boot
         self._selector = selectors.DefaultSelector()
-        self._clients: dict[int, _Client] = {}
+        self._clients = Clients(
+            self._selector, listener, self._answer, seconds=client_seconds, most_bytes=MAX_REQUEST_BYTES, clock=clock
+        )
         self._kernel: Teller | None = None
         self._watch = Watch(deaf_until=clock())
         self._drops = self._tasks = 0
@@ -74,8 +66,6 @@ class Service:
 
     def run(self) -> None:
         """Serve."""
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ)
         try:
             while not self._stopped and self._clock() - self._asked_at < self._idle_seconds:
                 self._tick()
@@ -83,8 +73,7 @@ class Service:
                     self._serve(key.fd)
         finally:
             self._go_deaf()
-            for client in list(self._clients.values()):
-                self._part(client)
+            self._clients.close()
             self._selector.close()
 
     def stop(self) -> None:
@@ -92,19 +81,16 @@ class Service:
         self._stopped = True
 
     def _serve(self, descriptor: int) -> None:
-        if descriptor == self._listener.fileno():
-            self._welcome()
-        elif self._kernel is not None and descriptor == self._kernel.fileno():
-            self._hear()
-            self._selector.unregister(self._kernel)
-            self._rested_at = self._clock() + self._rest_seconds
-        elif descriptor in self._clients:
-            self._talk(self._clients[descriptor])
+        if self._kernel is None or descriptor != self._kernel.fileno():
+            self._clients.serve(descriptor)
+            return
+        self._hear()
+        self._selector.unregister(self._kernel)
+        self._rested_at = self._clock() + self._rest_seconds
 
     def _tick(self) -> None:
         now = self._clock()
-        for client in [client for client in self._clients.values() if now > client.until]:
-            self._part(client)
+        self._clients.tick()
         if self._kernel is None:
             if hear_again(self._watch, now):
                 self._begin_to_hear(now)
@@ -170,42 +156,9 @@ class Service:
             self._tasks += max(0, drops - self._drops)
             self._drops = max(drops, self._drops)
 
-    def _welcome(self) -> None:
-        with contextlib.suppress(OSError):
-            accepted, _ = self._listener.accept()
-            if len(self._clients) >= _MOST_CLIENTS:
-                accepted.close()
-                return
-            accepted.setblocking(False)
-            self._clients[accepted.fileno()] = _Client(accepted, self._clock() + self._client_seconds)
-            self._selector.register(accepted, selectors.EVENT_READ)
-
-    def _talk(self, client: _Client) -> None:
-        """One question, one answer, and good-bye."""
-        try:
-            if not client.answer:
-                received = client.socket.recv(MAX_REQUEST_BYTES + 1)
-                client.asked += received
-                if b"\n" not in client.asked and received and len(client.asked) <= MAX_REQUEST_BYTES:
-                    return
-                client.answer = self._answer(client.asked)
-                self._selector.modify(client.socket, selectors.EVENT_WRITE)
-            client.answer = client.answer[client.socket.send(client.answer) :]
-        except BlockingIOError:
-            return
-        except (OSError, ValueError):
-            client.answer = b""
-        if not client.answer:
-            self._part(client)
-
-    def _answer(self, asked: bytes) -> bytes:
+    def _answer(self, line: bytes) -> bytes:
         """Everything that the kernel told before the question is in the answer."""
-        question = parse_question(asked.partition(b"\n")[0])
+        question = parse_question(line)
         self._asked_at = self._clock()
         self._hear()
         return self._book.answer(question, active=self._kernel is not None, storms=self._watch.storms)
-
-    def _part(self, client: _Client) -> None:
-        del self._clients[client.socket.fileno()]
-        self._selector.unregister(client.socket)
-        client.socket.close()

@@ -224,8 +224,7 @@ def test_the_program_says_how_it_is_called(capsys: pytest.CaptureFixture[str]) -
 
 def test_it_is_small(tmp_path: Path) -> None:
     with program(tmp_path / "s") as process:
-        until((tmp_path / "s").exists, seconds=LONG)
-        asked(client_of(tmp_path / "s"))
+        until(client_of(tmp_path / "s"), seconds=LONG, what="an answer")
         kib = next(
             int(line.split()[1])
             for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()

@@ -32,6 +32,12 @@ def test_what_the_parent_got_beyond_what_was_told_is_system_time_of_the_child() 
     assert completed.own == (30, 4)
 
 
+def test_it_is_given_once() -> None:
+    endings = Endings()
+    assert totals(endings.complete(reaping(0, 34), [end(7, 30)])) == {7: 34}
+    assert totals(endings.complete(reaping(34, 44), [end(8, 10)])) == {8: 10}
+
+
 def test_those_that_ended_together_share_in_proportion() -> None:
     ended = Endings().complete(reaping(0, 44), [end(7, 30), end(8, 10, app="wiki")])
     assert totals(ended) == {7: 33, 8: 11}

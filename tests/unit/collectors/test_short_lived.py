@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,6 +116,7 @@ def test_a_worker_that_was_seen_is_charged_only_its_end(watch: Watch) -> None:
     watch.ends(51, uid=901, user=52, system=13, age=9)
     assert watch.cpu() == 0.65
     assert watch.cpu() == 0.65
+    assert watch.look()['coloc_app_short_lived_cpu_seconds_total{app="blog",project="_none"}'] == 0.0
 
 
 def test_what_a_worker_used_before_the_agent_began_stays_uncounted(watch: Watch) -> None:
@@ -194,11 +196,39 @@ def test_the_past_of_a_process_that_was_hidden_is_not_charged_at_its_end(watch: 
     assert watch.cpu() == 0.0
 
 
-def test_more_than_the_machine_used_is_not_believed(watch: Watch) -> None:
+def test_what_an_end_cost_is_charged_with_it(watch: Watch) -> None:
+    watch.proc.process(40, cgroup=CRON)
+    watch.look()
+    watch.proc.process(40, cgroup=CRON, kids=(30, 4))
+    watch.proc.machine(30, 4)
+    watch.ends(41, uid=901, parent=40, user=30)
+    assert watch.cpu() == 0.34
+
+
+def test_the_past_of_one_that_was_hidden_is_not_what_another_s_end_cost(watch: Watch) -> None:
+    watch.proc.process(40, cgroup=CRON)
+    watch.look()
+    watch.look()
+    watch.proc.process(40, cgroup=CRON, kids=(811, 0))
+    watch.proc.machine(20, 0)
+    watch.ends(77, uid=902, parent=40, user=800, age=4000)
+    watch.ends(78, uid=901, parent=40, user=10)
+    assert 0.1 <= watch.cpu() <= 0.11
+
+
+def test_more_than_all_processors_can_do_is_not_believed(watch: Watch) -> None:
+    watch.look()
+    watch.ends(77, uid=901, user=8_000_000, system=2_000_000)
+    assert watch.cpu() == pytest.approx(5.0 * (os.cpu_count() or 1))
+
+
+def test_what_was_told_counts_though_the_machine_s_clock_lost_ticks(watch: Watch) -> None:
     watch.look()
     watch.proc.machine(20, 0)
-    watch.ends(77, uid=901, user=10_000)
-    assert watch.cpu() <= 0.3
+    watch.ends(77, uid=901, user=90)
+    assert watch.cpu() == 0.9
+    watch.proc.machine(200, 0)
+    assert watch.cpu("_system") == 1.3  # and the rest pays it back
 
 
 def test_where_some_were_lost_what_the_parent_reaped_stands_in(watch: Watch) -> None:
