@@ -50,6 +50,8 @@ class CpuLedger:
     _machine: tuple[int, int] | None = None
     _debt: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
+    _rests: list[tuple[float, ...]] = field(default_factory=lambda: [(), ()])
+
     def add(self, look: Look) -> dict[str, list[float]]:
         """Take a look in; returns what it charged to each app and to `_system`."""
         charged: dict[str, list[float]] = {}
@@ -73,7 +75,9 @@ class CpuLedger:
         ours = _living(mode, look)
         seen = sum(ours.values())
         between = _between_looks(mode, look)
-        room, asked = max(0.0, machine - seen) + max(_ROUNDING_TICKS, machine * _ROUNDING), sum(between.values())
+        # Who slept is looked at late: what it used stood with the rest of the machine for two looks.
+        late = sum(self._rests[mode])
+        room, asked = max(0.0, machine + late - seen) + max(_ROUNDING_TICKS, machine * _ROUNDING), sum(between.values())
         factor = min(1.0, room / asked) if asked else 0.0
         for app, ticks in between.items():
             ours[app] = ours.get(app, 0) + ticks * factor
@@ -81,6 +85,7 @@ class CpuLedger:
         rest = machine - sum(ticks for app, ticks in ours.items() if app) - self._debt[mode]
         self._debt[mode] = max(0.0, -rest)
         ours[SYSTEM] = max(0.0, rest)
+        self._rests[mode] = (*self._rests[mode][-1:], ours[SYSTEM])
         for app_or_none, ticks in ours.items():
             if app_or_none:
                 charged.setdefault(app_or_none, [0.0, 0.0])[mode] += ticks

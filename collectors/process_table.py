@@ -43,6 +43,7 @@ class Followed:
     looks: int = 0
     unchanged: int = 0  # looks in a row
     changes: int = 0  # looks in all
+    vanished: bool = False  # it could not be read at its last look
     threads: int = 1
     anonymous_pages: int = 0
     swap_bytes: int = 0
@@ -120,7 +121,7 @@ class ProcessTable:
         gone = [self._bury(pid) for pid in self._followed.keys() - pids]
         living = (process for process in due if process.used.pid in pids)
         gone += [self._bury(process.used.pid) for process in living if not self._follow(process, stayed, swapping)]
-        met = (self._meet(pid) for pid in pids - self._followed.keys() - self._kernel)
+        met = (self._meet(pid) for pid in sorted(pids - self._followed.keys() - self._kernel))
         born = [process.used for process in met if process is not None]
         self.hidden = _EVERYBODY not in self._followed
         now = self._clock()
@@ -164,7 +165,11 @@ class ProcessTable:
             if process.looks == 1 or (self._round + process.used.pid) % every == 0:
                 self._read_owner(process)
         except OSError:
-            return False
+            # It died during this look, after its parent was read. What its parent reaped is seen at the next look: so
+            # it is buried then, or what it used would be charged once more, or to nobody.
+            is_first_failure = not process.vanished
+            process.vanished = True
+            return is_first_failure
         return True
 
     def _meet(self, pid: int) -> Followed | None:
