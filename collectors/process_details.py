@@ -73,19 +73,20 @@ class ProcessDetailsCollector:
             del known[key], self._details[key]
         self._read_pss(known)
         self._charge(known, colocation)
-        self._refused = sum(detail.moved is None for detail in self._details.values())
+        refused = [known[key].app for key, detail in self._details.items() if detail.moved is None]
+        self._refused = sum(app is not None for app in refused)
         yield from self._gauges(colocation, known)
         yield from self._moved(colocation, known)
         yield GaugeMetricFamily(
-            "coloc_processes_details_unreadable", "Processes whose details are refused.", value=self._refused
+            "coloc_processes_details_unreadable", "Processes whose details are refused.", value=len(refused)
         )
 
     def limits(self) -> tuple[str, ...]:
         """What cannot be seen from here, one sentence each."""
-        if not self._refused:
+        if not self._refused:  # of the rest of the machine some may be closed even to root
             return ()
         return (
-            f"proportional memory, descriptors and bytes of {self._refused} processes cannot be read: "
+            f"proportional memory, descriptors and bytes of {self._refused} processes of apps cannot be read: "
             "run as root, or give the agent CAP_SYS_PTRACE",
         )
 

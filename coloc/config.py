@@ -605,6 +605,7 @@ EXAMPLES = {
     r"^ssh://[^\s-][^\s]*$": "a place such as ssh://coloc@friend.example.org/./backup",
     r"^[A-Za-z0-9_./-]+$": "a program such as borg-1.4 or /usr/bin/borg",
     r"^https?://\S+$": "an address such as https://forum.example.org",
+    r"^[^:\x00-\x1f]{1,100}$": "a name without colons",  # of web-config's users
     r"^/": "an absolute path such as /var/www/site",
 }
 _BOUNDS = {

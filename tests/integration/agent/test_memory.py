@@ -254,3 +254,17 @@ def test_quota_steps_survive_a_restart_and_are_forgotten_with_their_project(memo
     with memory.state.transaction() as connection:
         quota_store.keep_only(connection, [("chorale", "disk")])
     assert quota_store.standings(memory.state.connection) == {("chorale", "disk"): replace(standing, used=None)}
+
+
+def test_a_spool_that_settled_is_read_again_only_when_a_file_comes(memory: Memory) -> None:
+    memory.backup(0)
+    os.utime(memory.folder, (1, 1))
+    assert memory.take() == 1
+    hidden = memory.folder / "hidden"
+    memory.backup(1)
+    newest = max(memory.folder.glob("*.json"))
+    newest.rename(hidden)
+    os.utime(memory.folder, (1, 1))
+    assert memory.take() == 0
+    hidden.rename(newest)
+    assert memory.take() == 1, "the folder changed"

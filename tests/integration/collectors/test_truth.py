@@ -21,7 +21,8 @@ from coloc.model import App
 from tests.fakes.colocations import colocation, figures
 
 SPENDER = Path(__file__).parents[2] / "fakes/spender.py"
-UIDS = {"blog": 61901, "wiki": 61902}
+_FIRST_UID = 20_000 + os.getpid() % 10_000 * 4  # nobody else's, also when these tests run twice at once
+UIDS = {"blog": _FIRST_UID, "wiki": _FIRST_UID + 1}
 APPS = colocation(*(App(name, name, name, user=name) for name in UIDS), shares={"blog": {"velo": 1.0}})
 ROUNDING = 0.04  # /proc cuts each of a process's four times to hundredths of a second
 PROJECTS = {"blog": "velo", "wiki": "_none", "_system": "_system"}

@@ -30,7 +30,7 @@ def written(folder: Path, text: str | bytes) -> Path:
         ("basic_auth_users: {lea: hunter2hunter2}", "basic_auth_users.lea: is not a bcrypt hash"),
         (f"basic_auth_users: {{lea: '{HASH.replace('$04', '$15')}'}}", "of cost 15"),
         (f"basic_auth_users: {{lea: '{HASH.replace('$04', '$03')}'}}", "of cost 03"),
-        (f"basic_auth_users: {{'l:a': '{HASH}'}}", "must look like"),
+        (f"basic_auth_users: {{'l:a': '{HASH}'}}", "write a name without colons"),
         ("basic_auth_users: {lea: 1234}", "basic_auth_users.lea: write a text"),
         ("basic_auth_user: {}", "did you mean 'basic_auth_users'?"),
         ("http_server_config: {headers: {X-Frame-Option: deny}}", "did you mean 'X-Frame-Options'?"),

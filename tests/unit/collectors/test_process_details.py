@@ -127,7 +127,7 @@ def test_what_is_refused_is_absent_and_said(watch: Watch) -> None:
     assert 'coloc_project_pss_bytes{project="velo"}' not in seen
     assert seen[WIKI_PSS] == 10 * 1024
     assert seen["coloc_processes_details_unreadable"] == 1
-    assert any("1 processes" in sentence for sentence in watch.collector.limits())
+    assert any("1 processes of apps" in sentence for sentence in watch.collector.limits())
 
 
 def test_without_the_first_process_nothing_is_said_of_the_rest(watch: Watch) -> None:
