@@ -15,7 +15,8 @@ fail() { printf 'FAILED: %s\n' "$1"; journalctl -q --no-pager -n 40 -u 'coloc-ag
 # until SECONDS COMMAND…: wait for it.
 until_() { local end=$((SECONDS + $1)); shift; until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 1; done; }
 metric() { curl -sf http://127.0.0.1:9942/metrics | grep -F "$1" | awk '{ sum += $NF } END { print sum + 0 }'; }
-incidents() { coloc-agent status --json | python3 -c "
+# From the page, not by the command: that reads coloc.yml, which is bad on purpose.
+incidents() { curl -sf http://127.0.0.1:9942/api/v1/status | python3 -c "
 import json, sys
 found = [i['title'] for i in json.load(sys.stdin)['incidents'] if not i['resolved_at']]
 sys.exit(not any('$1' in title for title in found))"; }
