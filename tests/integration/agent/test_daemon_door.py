@@ -89,7 +89,7 @@ def test_the_page_is_closed_and_commands_still_ask(closed: Closed) -> None:
     for path in ("/", "/metrics", "/api/v1/status", "/-/healthy"):
         assert requests.get(url + path, verify=str(closed.pki.ca), timeout=30).status_code == 401
     shown = CliRunner().invoke(cli, ["--config", str(closed.file), "status"])
-    assert "closed (mixed)" in shown.output
+    assert "closed (cloud)" in shown.output
     assert f"agent started: {url}/" in (closed.folder / "log").read_text()
 
 
