@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.backup_store import BackupStanding
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.model import AppState, Colocation
 
 _CLOCK_ERROR = timedelta(hours=1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.client import AgentSilent, ask_status
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.model import AppState, Inventory
 from coloc.secrets import read_secret

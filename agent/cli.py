@@ -14,7 +14,7 @@ import click
 from coloc.errors import ColocError
 
 if TYPE_CHECKING:
-    from coloc.config import Config
+    from coloc.config.whole import Config
 
 # name → (module below agent.commands, the line that --help shows): so that --help imports none of them.
 COMMANDS = {
@@ -46,7 +46,7 @@ class Context:
 
     def config(self) -> Config:
         """The configuration. Raises ConfigError."""
-        from coloc.config import load_config  # noqa: PLC0415 - pydantic is heavy, `--help` must be quick
+        from coloc.config.reading import load_config  # noqa: PLC0415 - pydantic is heavy, `--help` must be quick
 
         return load_config(self.config_path)
 

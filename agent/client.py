@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.status import Status
-from coloc.config import Config, Listen
+from coloc.config.places import Listen
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 
 _MAX_BYTES = 8 * 1024 * 1024

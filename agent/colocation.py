@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 from typing import Protocol
 
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.inventory.declared import with_declared
 from coloc.inventory.projects import colocation
 from coloc.inventory.yunohost import InventoryReader, read_inventory

@@ -27,7 +27,8 @@ from agent.only_one import only_one
 from agent.rhythm import Clocks, Rhythm
 from agent.runner import Runner
 from coloc import requests
-from coloc.config import Config, load_config
+from coloc.config.reading import load_config
+from coloc.config.whole import Config
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
 from coloc.state import State, disk_is_full, open_state

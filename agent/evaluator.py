@@ -15,7 +15,7 @@ from agent.incidents import MAX_SILENCE, Change, Incident, Phase, Step, evaluate
 from agent.observation import Observation
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.facts import Fact
 from coloc.requests import Request
 from coloc.state import State

@@ -46,7 +46,7 @@ from collectors.agent_facts import (
 )
 from collectors.sampler import Sampler
 from collectors.usage import UsageWindow
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import StateError
 from coloc.memory import KeptMemory
 from coloc.state import State

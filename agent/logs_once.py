@@ -11,7 +11,7 @@ from collectors.mail import MailCollector
 from collectors.mail_queue import BOUNCED, DEFERRED, EXPIRED, MESSAGES, RECIPIENTS, SENT
 from collectors.web import WebCollector
 from collectors.web_lines import BYTES, CLASSES
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.inventory.declared import with_declared
 from coloc.inventory.projects import colocation
 from coloc.inventory.yunohost import read_inventory

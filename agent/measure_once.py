@@ -9,7 +9,7 @@ from agent.wiring import blind_spots, collectors_of
 from collectors.agent_facts import name_families
 from collectors.rule_facts import project_families
 from collectors.sampler import Sampler
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.model import Colocation
 
 

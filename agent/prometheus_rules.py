@@ -15,7 +15,8 @@ import yaml
 from agent.incidents import Severity
 from agent.rule_table import SPECS, RuleSpec
 from alerts.messages import RULES as WORDS
-from coloc.config import Config, RuleChange
+from coloc.config.rules import RuleChange
+from coloc.config.whole import Config
 from coloc.language import LANGUAGES, translator
 
 _HEAD = """\

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from coloc.config import Limit
+from coloc.config.values import Limit
 
 RELEASE = 0.8
 

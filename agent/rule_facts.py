@@ -21,7 +21,7 @@ from collectors.rule_facts import (
     step_families,
     try_families,
 )
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.model import Colocation
 from coloc.state import State
 from coloc.times import parse_iso

@@ -17,7 +17,8 @@ from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rule_table import SPECS
 from collectors.usage import FilesystemUsage
-from coloc.config import Config, RuleChange
+from coloc.config.rules import RuleChange
+from coloc.config.whole import Config
 from coloc.model import AppState, Colocation
 
 

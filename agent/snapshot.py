@@ -13,7 +13,7 @@ from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus,
 from agent.telling import title
 from collectors.usage import AppUsage, ProjectUsage
 from coloc import outbox
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.model import App
 
 _INCIDENTS = 50

@@ -15,7 +15,7 @@ from datetime import datetime
 from agent.incidents import Change, Incident, Severity
 from alerts import messages
 from coloc import outbox
-from coloc.config import Config
+from coloc.config.whole import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from agent.checks import Point, failed
 from agent.web_config import WebConfig, read_web_config, tls_context
 from coloc.certificates import expiry_of
-from coloc.config import Config, Listen
+from coloc.config.places import Listen
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.times import for_people
 

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from coloc.bcrypt import parse_hash, require_bcrypt
-from coloc.config import Described, parse_as
+from coloc.config.reading import parse_as
+from coloc.config.values import Described
 from coloc.errors import ConfigError
 
 _MAX_BYTES = 256 * 1024

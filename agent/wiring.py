@@ -27,7 +27,7 @@ from collectors.upkeep import UpkeepCollector
 from collectors.web import WebCollector
 from collectors.yunohost import YunohostCollector
 from coloc.command import run
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.databases.answers import Ask, askers
 from coloc.databases.servers import servers_from
 from coloc.memory import ForgetfulMemory, Memory

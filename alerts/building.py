@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alerts.channel import Channel
 from alerts.console import ConsoleChannel
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.secrets import find_secret, read_secret
 
 

@@ -15,7 +15,8 @@ from backup.borg_output import Listing
 from backup.journal import Journal, open_journal
 from backup.run_lock import run_lock_holder
 from coloc.command import Run, run
-from coloc.config import BackupHost, Config
+from coloc.config.backups import BackupHost
+from coloc.config.whole import Config
 from coloc.errors import ColocError, ConfigError
 from coloc.secrets import find_secret, read_secret
 

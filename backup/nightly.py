@@ -31,7 +31,7 @@ from backup.prune import prune_host
 from backup.run_lock import run_lock
 from backup.tree import Tree
 from coloc.command import Run, cancelled_by
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.databases.servers import servers_from
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from backup.manifest import SavedFolder
 from backup.names import require_id
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.model import App, AppState, Colocation, Database, DatabaseKind
 

@@ -11,7 +11,7 @@ from backup.borg_errors import BorgError
 from backup.journal import Journal
 from backup.names import checkpoint_of, parse_archive_name, run_time
 from backup.retention import ArchiveSet, Verdict, plan_retention
-from coloc.config import Config
+from coloc.config.whole import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from backup.run_lock import run_lock
 from backup.staging import Staging
 from coloc import services
 from coloc.command import Run, run
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.databases.servers import servers_from
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool

@@ -34,7 +34,7 @@ from backup.restore_plan import (
 )
 from backup.tree import Tree
 from coloc.command import Run, run
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.model import App, DatabaseKind
 from coloc.services import full_name

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from coloc.config import Keep
+from coloc.config.backups import Keep
 
 FUTURE = timedelta(hours=26)
 

@@ -11,7 +11,7 @@ from coloc.errors import ColocError
 
 if TYPE_CHECKING:
     from agent.cli import Context
-    from coloc.config import Config
+    from coloc.config.whole import Config
 
 _SAID = {
     "ack": ("incident {id} pris en charge par {by}", "incident {id} taken on by {by}"),
@@ -62,7 +62,7 @@ def ack(context: Context, incident: int, by: str) -> None:
 @click.pass_obj
 def silence(context: Context, incident: int, span: str, by: str) -> None:
     """Keep an incident quiet for a while; it goes on being watched."""
-    from coloc.config import parse_seconds  # noqa: PLC0415 - `--help` must be quick
+    from coloc.config.values import parse_seconds  # noqa: PLC0415 - `--help` must be quick
     from coloc.requests import ask  # noqa: PLC0415
 
     try:

@@ -20,7 +20,7 @@ from backup.hosts import hosts_named, open_known, open_repository, who_locks
 from backup.journal import Journal, open_journal
 from backup.prune import sets_of
 from backup.retention import ArchiveSet
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.times import for_people, iso
 

@@ -16,7 +16,7 @@ from backup.hosts import hosts_named
 from backup.journal import Journal, open_journal
 from backup.night import AppResult, NightResult, Step
 from backup.nightly import run_night, stopped_by_signals
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
 from coloc.model import Colocation

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agent.checks import Point
     from agent.cli import Context
     from coloc.command import Output
-    from coloc.config import Config
+    from coloc.config.whole import Config
 
 _SECONDS = 10
 _HOST_SECONDS = 30  # Borg starts twice for each try, perhaps far away

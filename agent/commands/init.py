@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def command(context: Context, root: Path, output: Path | None, force: bool) -> None:
     """Write a commented coloc.yml for this server. It observes and changes nothing."""
     from agent.suggestion import suggest  # noqa: PLC0415 - `--help` must be quick
-    from coloc.config import parse_config  # noqa: PLC0415
+    from coloc.config.reading import parse_config  # noqa: PLC0415
     from coloc.inventory.yunohost import read_inventory  # noqa: PLC0415
 
     target = output or context.config_path

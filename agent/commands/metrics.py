@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from agent.cli import Context
-    from coloc.config import Config
+    from coloc.config.whole import Config
 
 
 @click.command("metrics")
@@ -35,7 +35,7 @@ def command(context: Context, root: Path | None) -> None:
 
 def _config(context: Context, root: Path | None) -> Config:
     """coloc.yml; another tree can also be measured without one, on a server that has none yet."""
-    from coloc.config import Coloc, Config  # noqa: PLC0415
+    from coloc.config.whole import Coloc, Config  # noqa: PLC0415
 
     if root is None:
         return context.config()

@@ -17,7 +17,7 @@ from backup.restore_elsewhere import require_empty, restore_to
 from backup.restore_plan import Only, RestorePlan, Wish, refuse_when_full
 from backup.restore_prepare import prepare
 from backup.restore_signals import interrupted_by_term
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
 from coloc.times import for_people

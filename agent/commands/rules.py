@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from agent.cli import Context
-    from coloc.config import Config
+    from coloc.config.whole import Config
 
 
 @click.command("rules")
@@ -30,7 +30,7 @@ def command(context: Context, prometheus: bool, here: bool) -> None:
 
 
 def _config(context: Context, here: bool) -> Config:
-    from coloc.config import Coloc, Config  # noqa: PLC0415
+    from coloc.config.whole import Coloc, Config  # noqa: PLC0415
 
     source = click.get_current_context().find_root().get_parameter_source("config_path")
     if here or source is not ParameterSource.DEFAULT or context.config_path.exists():
@@ -41,7 +41,7 @@ def _config(context: Context, here: bool) -> Config:
 
 def _rows(config: Config) -> Iterator[tuple[str, str, str, str]]:
     from agent.rule_table import SPECS  # noqa: PLC0415
-    from coloc.config import RuleChange  # noqa: PLC0415
+    from coloc.config.rules import RuleChange  # noqa: PLC0415
 
     for name, spec in SPECS.items():
         change = config.rules.get(name, RuleChange())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from coloc.config import AppEntry
+from coloc.config.projects import AppEntry
 from coloc.inventory.tree import Tree
 from coloc.model import App, AppState, Database, DatabaseKind, Inventory
 

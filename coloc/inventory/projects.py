@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.model import Colocation, Inventory
 
 

@@ -16,7 +16,8 @@ from backup.hosts import open_repository
 from backup.journal import open_journal
 from backup.night import NightResult, Step
 from backup.nightly import run_night
-from coloc.config import Config, parse_config
+from coloc.config.reading import parse_config
+from coloc.config.whole import Config
 from coloc.facts import Fact, Spool
 from coloc.model import App, Colocation, Database, DatabaseKind, Inventory
 

@@ -15,7 +15,9 @@ from pydantic import BaseModel
 
 from agent.cli import COMMANDS, cli
 from agent.rules import RULES
-from coloc.config import Config, Limit, load_config
+from coloc.config.reading import load_config
+from coloc.config.values import Limit
+from coloc.config.whole import Config
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -13,7 +13,7 @@ import yaml
 from agent.prometheus_rules import prometheus_rules
 from agent.rules import RULES
 from agent.web import Response, Web
-from coloc.config import Config
+from coloc.config.whole import Config
 from tests.fakes.alertmanager import Alertmanager, Receiver
 from tests.fakes.prometheus import Prometheus, needed
 from tests.fakes.waiting import until

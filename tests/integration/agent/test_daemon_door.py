@@ -15,7 +15,8 @@ from agent.cli import cli
 from agent.client import ask_status
 from agent.status import IncidentStatus
 from coloc.command import Child, run, start
-from coloc.config import Config, load_config
+from coloc.config.reading import load_config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from tests.fakes.daemon_page import free_port
 from tests.fakes.pki import Pki

@@ -19,7 +19,7 @@ from agent.demo.apps import APPS
 from agent.demo.layout import lay_out, write_systemctl
 from agent.demo.systemctl import DemoUnits
 from coloc.command import run
-from coloc.config import load_config
+from coloc.config.reading import load_config
 from coloc.secrets import read_secret
 from coloc.services import show
 

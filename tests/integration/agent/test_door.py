@@ -19,7 +19,7 @@ from agent.door import Door
 from agent.status import to_json
 from agent.web import Request, Response, Web
 from coloc.command import run
-from coloc.config import Listen
+from coloc.config.places import Listen
 from coloc.errors import ColocError
 from tests.fakes.daemon_page import sample_status
 from tests.fakes.pki import Pki

@@ -9,7 +9,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.measure_once import measure_once
-from coloc.config import Coloc, Config
+from coloc.config.whole import Coloc, Config
 from coloc.model import App, Database, DatabaseKind
 from tests.fakes.colocations import colocation
 from tests.fakes.prometheus import check_metrics

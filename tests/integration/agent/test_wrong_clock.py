@@ -14,7 +14,8 @@ from agent.backup_store import FactReader
 from agent.evaluator import Evaluator
 from agent.incidents import Incident, Phase, Severity
 from agent.observation import Observation
-from coloc.config import Config, parse_config
+from coloc.config.reading import parse_config
+from coloc.config.whole import Config
 from coloc.facts import Spool
 from coloc.model import App
 from coloc.state import State, open_state

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from agent.cli import cli, main
 from agent.client import address_to_ask, ask_status
 from agent.status import to_json
-from coloc.config import Listen
+from coloc.config.places import Listen
 from coloc.errors import ColocError
 from coloc.requests import take
 from tests.fakes.daemon_page import free_port, sample_status, serving

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli import cli, main
-from coloc.config import load_config
+from coloc.config.reading import load_config
 from tests.fakes.daemon_page import free_port
 
 

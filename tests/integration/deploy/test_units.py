@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coloc.config import Paths
+from coloc.config.places import Paths
 from coloc.disk_quota import REPORT
 
 SYSTEMD = Path(__file__).parents[3] / "deploy" / "systemd"

@@ -18,7 +18,8 @@ from backup.nightly import run_night
 from backup.restore import Restored, Restoring
 from backup.restore_plan import Only, Wish
 from backup.restore_prepare import Prepared, prepare
-from coloc.config import Config, parse_config
+from coloc.config.reading import parse_config
+from coloc.config.whole import Config
 from coloc.databases import mysql, postgresql
 from coloc.databases.servers import Servers
 from coloc.errors import ColocError

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.colocation import ColocationReader, read_colocation
-from coloc.config import AppEntry, Coloc, Config, Project
+from coloc.config.projects import AppEntry, Project
+from coloc.config.whole import Coloc, Config
 from coloc.model import Inventory
 from tests.fakes.yunohost import FakeServer
 

@@ -21,7 +21,7 @@ from agent.page.page import human_bytes, render
 from agent.page.words import FRENCH, language_of, word
 from agent.quotas import QuotaStep
 from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status, to_json
-from coloc.config import RESOURCES, Project
+from coloc.config.projects import RESOURCES, Project
 from coloc.model import AppState
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

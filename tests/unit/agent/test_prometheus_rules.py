@@ -14,7 +14,7 @@ from agent.prometheus_rules import SILENT, alert_name, prometheus_rules
 from agent.rule_table import SPECS
 from agent.rules import RULES
 from alerts.messages import RULES as WORDS
-from coloc.config import Config
+from coloc.config.whole import Config
 
 ROOT = Path(__file__).parents[3]
 FILE = ROOT / "deploy/prometheus/alerts.rules.yml"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.quotas import QuotaStep, Standing, next_standing, would_do
-from coloc.config import RESOURCES, Limit
+from coloc.config.projects import RESOURCES
+from coloc.config.values import Limit
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GRACE = timedelta(days=7)

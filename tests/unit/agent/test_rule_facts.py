@@ -13,7 +13,7 @@ import pytest
 from agent.backup_store import FactReader
 from agent.quotas import QuotaStep, Standing
 from agent.rule_facts import rule_families
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.facts import Spool
 from coloc.model import App, Colocation, Inventory
 from coloc.state import State, open_state

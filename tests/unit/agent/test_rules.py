@@ -13,7 +13,7 @@ from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rules import RULES, CollectorHealth, Situation, able, findings
 from collectors.usage import FilesystemUsage
-from coloc.config import Config
+from coloc.config.whole import Config
 from coloc.model import App, AppState, Colocation, Inventory
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import alerts.messages
 from alerts.messages import RULES, IncidentText, digest, incident_message, incident_title
 from alerts.plain import plain
-from coloc.config import RULE_NAMES
+from coloc.config.rules import RULE_NAMES
 from coloc.language import parse_po, translator
 
 PARIS = ZoneInfo("Europe/Paris")

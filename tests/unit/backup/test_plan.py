@@ -8,7 +8,8 @@ import pytest
 
 from backup.plan import plan_app, plan_backup
 from backup.tree import Tree
-from coloc.config import Config, parse_config
+from coloc.config.reading import parse_config
+from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.model import App, AppState, Colocation, Database, DatabaseKind, Inventory, PhpPool
 

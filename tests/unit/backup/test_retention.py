@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backup.names import new_run
 from backup.retention import ArchiveSet, Verdict, plan_retention
-from coloc.config import Keep
+from coloc.config.backups import Keep
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

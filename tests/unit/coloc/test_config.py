@@ -13,7 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.rules import RULES
-from coloc.config import EXAMPLES, RULE_NAMES, Config, load_config, parse_bytes, parse_config, parse_seconds
+from coloc.config.mistakes import EXAMPLES
+from coloc.config.reading import load_config, parse_config
+from coloc.config.rules import RULE_NAMES
+from coloc.config.values import parse_bytes, parse_seconds
+from coloc.config.whole import Config
 from coloc.errors import ConfigError
 
 SMALLEST = "coloc: {name: test}\n"

@@ -18,7 +18,8 @@ from agent.checks import (
     rights_points,
     secret_points,
 )
-from coloc.config import Coloc, Config, parse_config
+from coloc.config.reading import parse_config
+from coloc.config.whole import Coloc, Config
 from coloc.model import App, AppState, Inventory
 from tests.fakes.daemon_page import free_port, serving
 

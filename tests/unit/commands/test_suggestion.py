@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.suggestion import Server, groups, kind_of, name_of, scalar, suggest
-from coloc.config import Config, parse_config
+from coloc.config.reading import parse_config
+from coloc.config.whole import Config
 from coloc.model import App, AppState, Inventory
 
 HERE = Server("hautepierre", "Europe/Paris")

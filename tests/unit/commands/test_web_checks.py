@@ -9,7 +9,7 @@ import pytest
 
 from agent.web_checks import web_points
 from coloc.certificates import parse_end
-from coloc.config import parse_config
+from coloc.config.reading import parse_config
 from coloc.errors import ColocError
 from tests.fakes.pki import Pki
 

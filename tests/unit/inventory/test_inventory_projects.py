@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coloc.config import parse_config
+from coloc.config.reading import parse_config
 from coloc.inventory.declared import with_declared
 from coloc.inventory.projects import claims, colocation
 from coloc.model import App, Database, DatabaseKind, Inventory

@@ -1,0 +1,43 @@
+"""The keys of coloc.yml that describe where incidents are told."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from coloc.config.values import Described, Place, nothing_means_defaults
+
+
+class MatrixChannel(Described):
+    """A Matrix account that speaks in rooms."""
+
+    homeserver: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    token_file: Place | None = None
+    room: Annotated[str, Field(pattern=r"^[!#]\S+$")]
+    allow_encrypted: bool = False
+    language: Literal["fr", "en"] | None = None
+
+
+class ForumChannel(Described):
+    """The Discourse thread where maintenances are declared."""
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    user: str
+    key_file: Place | None = None
+    topic: int = Field(gt=0)
+    language: Literal["fr", "en"] | None = None
+
+
+class ConsoleChannel(Described):
+    """Messages on the agent's own output (the journal)."""
+
+    language: Literal["fr", "en"] | None = None
+
+
+class Channels(Described):
+    """Where incidents are told."""
+
+    console: Annotated[ConsoleChannel | None, BeforeValidator(nothing_means_defaults)] = None
+    matrix: MatrixChannel | None = None
+    forum: ForumChannel | None = None

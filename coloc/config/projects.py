@@ -1,0 +1,76 @@
+"""The keys of coloc.yml that describe projects, their people, their quotas and their apps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Seconds
+
+
+class Adminsys(Described):
+    """A person who looks after apps. Only what messages need; nothing personal is required."""
+
+    matrix: Annotated[str, Field(pattern=r"^@[^:\s]+:\S+$")] | None = None
+    forum: str | None = None
+
+
+class Quotas(Described):
+    """What was agreed with a project. `10G` alone means hard 10G, soft 80 % of it."""
+
+    cpu: NumberLimit | None = None  # cores
+    memory: ByteLimit | None = None
+    disk: ByteLimit | None = None
+    database: ByteLimit | None = None
+    processes: NumberLimit | None = None
+    mail_per_hour: NumberLimit | None = None
+    grace: Seconds = 7 * 86400.0
+    allow: Literal["warn", "throttle", "hard"] = "warn"
+
+    def limits(self) -> Iterator[tuple[str, Limit]]:
+        """(resource, limit) of what is set, in the order above."""
+        for resource in RESOURCES:
+            limit = getattr(self, resource)
+            if limit is not None:
+                yield resource, limit
+
+
+RESOURCES = ("cpu", "memory", "disk", "database", "processes", "mail_per_hour")
+
+
+class Project(Described):
+    """One of the small projects that live here."""
+
+    title: str = ""
+    kind: Literal["volunteer", "informal", "association", "company"] = "volunteer"
+    apps: tuple[str, ...] = ()  # ids, or patterns such as wordpress*
+    adminsys: tuple[str, ...] = ()
+    quotas: Quotas = Quotas()
+    room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
+
+
+class DeclaredDatabase(Described):
+    """A database that coloc.yml names: `name` is a path when the kind is sqlite."""
+
+    kind: Literal["mysql", "postgresql", "sqlite"]
+    name: str = Field(min_length=1)
+
+
+class AppEntry(Described):
+    """What coloc.yml says of an app: who shares it; and, without YunoHost, what it is made of."""
+
+    shared_by: dict[str, Annotated[float, Field(gt=0)]] = {}
+    label: str | None = None
+    folders: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()
+    user: str | None = None
+    units: tuple[str, ...] = ()
+    databases: tuple[DeclaredDatabase, ...] = ()
+    domain: str | None = None
+    path: str = "/"
+
+    @property
+    def is_declared(self) -> bool:
+        """True when the entry describes an app by itself, so that it exists without YunoHost."""
+        return bool(self.folders or self.user or self.units or self.databases)

@@ -1,0 +1,66 @@
+"""The whole of coloc.yml as one type; reading it is in reading."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, model_validator
+
+from coloc.config.backups import Backup
+from coloc.config.channels import Channels
+from coloc.config.documents import MAX_TOLD
+from coloc.config.places import DatabaseServers, Listen, Paths, Sampling, parse_listen
+from coloc.config.projects import Adminsys, AppEntry, Project
+from coloc.config.rules import RuleChange, RuleName
+from coloc.config.strangers import strangers
+from coloc.config.values import Described, Name, Place, Seconds, Zone, nothing_means_defaults
+
+DEFAULT_PATH = Path("/etc/coloc-agent/coloc.yml")
+STAGES = ("observe", "backup", "alert", "enforce")
+
+
+class Coloc(Described):
+    """The colocation itself."""
+
+    name: Name
+    kind: Literal["cms", "cloud"] = "cloud"
+    language: Literal["fr", "en"] = "fr"
+    timezone: Zone = "Europe/Paris"
+
+
+class Config(Described):
+    """The whole of coloc.yml."""
+
+    coloc: Coloc
+    stage: Literal["observe", "backup", "alert", "enforce"] = "observe"
+    listen: Annotated[Listen, BeforeValidator(parse_listen)] = Listen()
+    projects: dict[Name, Project] = {}
+    apps: dict[Name, AppEntry] = {}
+    adminsys: dict[str, Annotated[Adminsys, BeforeValidator(nothing_means_defaults)]] = {}
+    backup: Backup = Backup()
+    channels: Channels = Channels()
+    rules: dict[RuleName, RuleChange] = {}
+    sampling: Sampling = Sampling()
+    startup_quiet: Seconds = 60.0
+    root: Place = Path("/")
+    paths: Paths = Paths()
+    database_servers: DatabaseServers = DatabaseServers()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Config:
+        unknown = list(islice(strangers(self.model_dump(include={"projects", "apps", "adminsys"})), MAX_TOLD))
+        if unknown:
+            raise ValueError("; ".join(f"{'.'.join(map(str, place))}: {words}" for place, words in unknown))
+        return self
+
+    def reaches(self, stage: str) -> bool:
+        """True when the colocation has come at least as far as `stage`."""
+        return STAGES.index(self.stage) >= STAGES.index(stage)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which people read times."""
+        return ZoneInfo(self.coloc.timezone)
