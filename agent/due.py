@@ -24,6 +24,12 @@ def last_slot(at: str, zone: ZoneInfo, now: datetime) -> datetime:
         day -= timedelta(days=1)
 
 
+def next_slot(at: str, zone: ZoneInfo, now: datetime) -> datetime:
+    """The first moment after `now` at which the clocks on the wall show `at`, in UTC."""
+    slot = last_slot(at, zone, now + timedelta(days=1))
+    return slot if slot > now else last_slot(at, zone, now + timedelta(days=2))
+
+
 def nightly_is_due(last_started: datetime | None, at: str, zone: ZoneInfo, now: datetime) -> bool:
     """True when a run should begin: the last slot has not been used, or nothing was ever backed up.
 

@@ -17,7 +17,7 @@ from backup.shrinking import Contents
 from coloc.errors import StateError
 from coloc.times import iso, parse_iso
 
-_FORM = 3  # 1 had no nights, 2 no contents
+_FORM = 4  # 1 had no nights, 2 no contents, 3 nothing of what leaves, no ledger, no identity
 _TABLES = """
 CREATE TABLE IF NOT EXISTS repositories (
     host TEXT PRIMARY KEY, location TEXT NOT NULL, repository_id TEXT NOT NULL
@@ -32,6 +32,16 @@ CREATE TABLE IF NOT EXISTS contents (
     PRIMARY KEY (host, app)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS nights (host TEXT PRIMARY KEY, started_at TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS left_apps (app TEXT PRIMARY KEY, since TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS forgetting (
+    app TEXT NOT NULL, host TEXT NOT NULL, asked_at TEXT NOT NULL, done_at TEXT, removed TEXT NOT NULL DEFAULT '[]',
+    PRIMARY KEY (app, host, asked_at)
+) STRICT;
+CREATE TABLE IF NOT EXISTS ledger (
+    number INTEGER PRIMARY KEY, host TEXT NOT NULL, what TEXT NOT NULL, app TEXT NOT NULL, run TEXT NOT NULL,
+    archives TEXT NOT NULL, at TEXT NOT NULL, mac TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS self (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 
 
@@ -43,12 +53,12 @@ class Journal:
 
     def repository_id(self, host: str, location: str) -> str | None:
         """The id of the repository that we know on this host at this place; None when we have never been there."""
-        rows = self._ask("SELECT repository_id FROM repositories WHERE host = ? AND location = ?", (host, location))
+        rows = self.ask("SELECT repository_id FROM repositories WHERE host = ? AND location = ?", (host, location))
         return str(rows[0][0]) if rows else None
 
     def remember_repository(self, host: str, location: str, repository_id: str) -> None:
         """From now on this is the repository of the host."""
-        self._ask("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?)", (host, location, repository_id))
+        self.ask("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?)", (host, location, repository_id))
 
     def forget_repository(self, host: str) -> None:
         """An admin accepts that this host has another repository from now on: nothing there is proven."""
@@ -58,30 +68,30 @@ class Journal:
 
     def last_night(self, host: str) -> datetime | None:
         """When the last whole run for this host began; None when there was none."""
-        rows = self._ask("SELECT started_at FROM nights WHERE host = ?", (host,))
+        rows = self.ask("SELECT started_at FROM nights WHERE host = ?", (host,))
         return parse_iso(rows[0][0]) if rows else None
 
     def remember_night(self, host: str, at: datetime) -> None:
         """A whole run for this host begins."""
-        self._ask("INSERT OR REPLACE INTO nights VALUES (?, ?)", (host, iso(at)))
+        self.ask("INSERT OR REPLACE INTO nights VALUES (?, ?)", (host, iso(at)))
 
     def remember_proven(
         self, host: str, app: str, run: str, *, at: datetime, archives: Sequence[str], original_bytes: int
     ) -> None:
         """This set was read back: its archives are all there and hold what we sent."""
-        self._ask(
+        self.ask(
             "INSERT OR REPLACE INTO proven VALUES (?, ?, ?, ?, ?, ?)",
             (host, app, run, iso(at), json.dumps(list(archives)), original_bytes),
         )
 
     def proven(self, host: str) -> dict[tuple[str, str], frozenset[str]]:
         """(app, run) → the archives of each proven set of a host."""
-        rows = self._ask("SELECT app, run, archives FROM proven WHERE host = ?", (host,))
+        rows = self.ask("SELECT app, run, archives FROM proven WHERE host = ?", (host,))
         return {(row[0], row[1]): frozenset(json.loads(row[2])) for row in rows}
 
     def sizes(self, host: str) -> dict[tuple[str, str], int]:
         """(app, run) → the bytes that each proven set holds."""
-        rows = self._ask("SELECT app, run, original_bytes FROM proven WHERE host = ?", (host,))
+        rows = self.ask("SELECT app, run, original_bytes FROM proven WHERE host = ?", (host,))
         return {(row[0], row[1]): int(row[2]) for row in rows}
 
     def forget(self, host: str, sets: Sequence[tuple[str, str]]) -> None:
@@ -93,26 +103,38 @@ class Journal:
 
     def contents(self, host: str, app: str) -> Contents | None:
         """What an app's files were at the last good backup on a host; None when that is not known."""
-        rows = self._ask("SELECT folders, files, bytes FROM contents WHERE host = ? AND app = ?", (host, app))
+        rows = self.ask("SELECT folders, files, bytes FROM contents WHERE host = ? AND app = ?", (host, app))
         return Contents(frozenset(json.loads(rows[0][0])), int(rows[0][1]), int(rows[0][2])) if rows else None
 
     def remember_contents(self, host: str, app: str, contents: Contents) -> None:
         """This is what the next backup is compared with."""
         folders = json.dumps(sorted(contents.folders))
         values = (host, app, folders, contents.files, contents.bytes)
-        self._ask("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", values)
+        self.ask("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?)", values)
 
     def forget_contents(self, app: str) -> None:
         """An admin says that this app holds far less from now on."""
-        self._ask("DELETE FROM contents WHERE app = ?", (app,))
+        self.ask("DELETE FROM contents WHERE app = ?", (app,))
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
-    def _ask(self, sql: str, values: Sequence[str | int]) -> list[tuple[str, ...]]:
+    @property
+    def folder(self) -> Path:
+        """Where it lies: root's own folder."""
+        return self._path.parent
+
+    def ask(self, sql: str, values: Sequence[str | int] = ()) -> list[tuple[str, ...]]:
+        """One statement of a file that owns a table of its own; written when it returns. Raises StateError."""
         with self._guard(), self._connection:
             return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Several statements, all or none. Raises StateError."""
+        with self._guard(), self._connection:
+            yield self._connection
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from backup.borg_errors import HostDown, RepositoryMissing, Stopped
 from backup.borg_output import Listing
 from backup.hosts import free_bytes, hosts_named, open_known, open_repository
 from backup.journal import Journal
+from backup.leaving import notice_left
 from backup.names import new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step
 from backup.plan import AppPlan, BackupPlan, plan_backup
@@ -163,6 +164,7 @@ class _Night:
         try:
             for name in names:
                 self.journal.remember_night(name, self.clock())
+            notice_left(self.journal, self.apps, self.clock())
         except StateError as error:  # a full disk: what can be saved is saved all the same
             self.recorder.problem(error.sentence())
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from backup.borg import Repository
 from backup.borg_errors import BorgError
 from backup.journal import Journal
+from backup.leaving import left_since
 from backup.names import checkpoint_of, parse_archive_name, run_time
-from backup.retention import ArchiveSet, Verdict, plan_retention
+from backup.retention import ArchiveSet, Left, Verdict, plan_retention
 from coloc.config.whole import Config
 
 
@@ -47,7 +48,15 @@ def prune_host(
     refuse_lost(host, names, proven)
     sets = sets_of(config.coloc.name, names, proven)
     keep = config.backup.hosts[host].keep or config.backup.keep
-    verdicts = plan_retention(sets, keep, zone=config.zone, apps=frozenset(apps), now=now)
+    verdicts = plan_retention(
+        sets,
+        keep,
+        zone=config.zone,
+        apps=frozenset(apps),
+        now=now,
+        minimum=config.backup.minimum,
+        left=Left(left_since(journal), timedelta(seconds=config.backup.left_after)),
+    )
     pruning = Pruning(host, tuple(verdicts), done=not dry_run)
     if pruning.removed and not dry_run:
         # Forgotten first: a proven set that we know and that is gone means that somebody else removed it.

@@ -10,8 +10,10 @@ import click
 
 from agent.cli import Context
 from agent.colocation import read_colocation
+from agent.commands.backup_plan import command as plan_command
 from agent.due import last_start, nightly_is_due
 from agent.sizes import size
+from agent.verbs import WithVerbs
 from backup.hosts import hosts_named
 from backup.journal import Journal, open_journal
 from backup.night import AppResult, NightResult, Step
@@ -23,7 +25,9 @@ from coloc.model import Colocation
 from coloc.times import now_utc
 
 
-@click.command(name="backup", help="Back up apps (all without a name) to the backup hosts, and read each one back.")
+@click.group(
+    name="backup", cls=WithVerbs, help="Back up apps (all without a name) to the backup hosts, and read each one back."
+)
 @click.argument("apps", nargs=-1, metavar="[APP]…")
 @click.option("--host", "hosts", multiple=True, help="Only this backup host (may be given several times).")
 @click.option("--dry-run", is_flag=True, help="Show what would be saved, and save nothing.")
@@ -80,6 +84,9 @@ def command(
     if stop.is_set():
         return 130
     return int(bool(night.plan.failed)) if dry_run else int(not night.ok)
+
+
+command.add_command(plan_command)
 
 
 def _require_app(app: str, colocation: Colocation) -> None:

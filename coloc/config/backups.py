@@ -52,6 +52,8 @@ class Backup(Described):
     hosts: dict[Name, BackupHost] = {}
     at: ClockTime = "02:30"
     keep: Keep = Keep()
+    minimum: int = Field(default=2, ge=1)  # proven archives of each app that stay on every host, whatever keep: says
+    left_after: Seconds = 90 * 86400.0  # so long stays what an app left behind before it may be forgotten
     late_after: Seconds = 36 * 3600.0
     max_duration: Seconds = 6 * 3600.0
     passphrase_file: Place | None = None  # for every host that has none of its own

@@ -39,6 +39,7 @@ def coloc(world: World, capsys: pytest.CaptureFixture[str]) -> Coloc:
 
 def test_backup_archives_prune(world: World, coloc: Coloc) -> None:
     world.local_host("merle", keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+    world.backup["minimum"] = 1
     world.app("blog", rows=3)
     code, out, _ = coloc("backup", "--dry-run")
     assert code == 0
@@ -58,6 +59,11 @@ def test_backup_archives_prune(world: World, coloc: Coloc) -> None:
     data = json.loads(coloc("archives", "--json")[1])
     assert [each["proven"] for each in data["sets"]] == [True, True]
     assert data["sets"][0]["original_bytes"] > 8000
+
+    code, out, _ = coloc("backup", "plan")
+    assert code == 0
+    assert re.search(r"merle: next night .* [+]0[12]:00; keeps 1 last, at least 1 proven\n", out)
+    assert "2 archives would be removed (simulation)" in out
 
     code, out, _ = coloc("prune", "--dry-run")
     assert code == 0

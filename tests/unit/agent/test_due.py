@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.due import last_slot, last_start, nightly_is_due
+from agent.due import last_slot, last_start, next_slot, nightly_is_due
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -121,3 +121,11 @@ def test_over_any_looks_each_slot_is_used_once_by_the_first_look_after_it(
             last = now
     local_days = [slot.astimezone(zone).date() for slot in used]
     assert len(set(local_days)) == len(used)
+
+
+@given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 1_500_000))
+def test_the_next_slot_follows_the_last_one(hour: int, minute: int, passed: int) -> None:
+    now, at = utc("2025-01-01T00:00") + timedelta(minutes=passed), f"{hour:02d}:{minute:02d}"
+    following = next_slot(at, PARIS, now)
+    assert now < following <= now + timedelta(hours=25)
+    assert last_slot(at, PARIS, following) == following

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup.names import new_run
-from backup.retention import ArchiveSet, Verdict, plan_retention
+from backup.retention import ArchiveSet, Left, Verdict, plan_retention
 from coloc.config.backups import Keep
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -74,6 +74,30 @@ def test_the_night_that_lacks_an_hour_is_one_day() -> None:
 def test_an_app_that_is_gone_is_kept_whole() -> None:
     sets = [archive_set(NOW - timedelta(days=number), app="gone") for number in range(50)]
     assert all(verdict.keep for verdict in plan(sets, Keep(last=1, daily=0, weekly=0, monthly=0)))
+
+
+def test_what_an_app_left_behind_says_from_when_on_it_may_be_forgotten() -> None:
+    sets = [archive_set(NOW - timedelta(days=200), app="gone")]
+    since = {"gone": datetime(2026, 11, 1, tzinfo=UTC)}
+    reasons = [
+        plan_retention(sets, Keep(), zone=PARIS, apps=APPS, now=now, left=Left(since))[0].reason
+        for now in (NOW, NOW + timedelta(days=90))
+    ]
+    assert reasons == [
+        "gone since 2026-11-01: stays; from 2027-01-30 on `coloc-agent forget gone` removes it",
+        "gone since 2026-11-01: stays until `coloc-agent forget gone`",
+    ]
+
+
+def test_the_minimum_stays_whatever_a_host_says() -> None:
+    miser = Keep(last=1, daily=0, weekly=0, monthly=0)
+    sets = [*nights(5), archive_set(NOW - timedelta(hours=1), proven=False)]
+    verdicts = plan_retention(sets, miser, zone=PARIS, apps=APPS, now=NOW, minimum=3)
+    assert [verdict.reason for verdict in verdicts if verdict.keep] == [
+        "the newest proven, last 1",
+        "minimum 2",
+        "minimum 3",
+    ]
 
 
 def test_nothing_goes_before_something_is_proven() -> None:
@@ -163,6 +187,15 @@ def test_promises(sets: list[ArchiveSet], keep: Keep) -> None:
         assert not any(each.run in gone for each in here if each.at > newest.at)
     else:
         assert not any(each.run in gone for each in sets if each.app == "blog")
+
+
+@settings(deadline=None)  # a loaded machine is not a wrong answer
+@given(SETS, KEEPS, st.integers(1, 5))
+def test_never_fewer_proven_than_the_minimum(sets: list[ArchiveSet], keep: Keep, minimum: int) -> None:
+    verdicts = plan_retention(sets, keep, zone=PARIS, apps=APPS, now=NOW, minimum=minimum)
+    proven = [each for each in sets if each.app == "blog" and each.proven]
+    stays = [verdict.set for verdict in verdicts if verdict.keep and verdict.set in proven]
+    assert len(stays) >= min(minimum, len(proven))
 
 
 @settings(deadline=None)  # a loaded machine is not a wrong answer
