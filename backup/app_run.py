@@ -19,6 +19,7 @@ from backup.manifest import MANIFEST, Manifest, SavedDatabase
 from backup.names import archive_name
 from backup.plan import AppPlan, SourceDatabase
 from backup.readback import Sent, read_back
+from backup.samples import take_samples
 from backup.shrinking import Contents, has_files, refuse_shrunk
 from coloc.databases.servers import Servers
 from coloc.errors import ColocError, StateError
@@ -166,7 +167,13 @@ class AppRun:
             self.plan.extra_paths,
             databases,
             self.plan.excluded,
+            samples=take_samples(self._tops(), seed=self.run, now=self.clock()),
         )
+
+    def _tops(self) -> list[tuple[Path, str]]:
+        """The folders on this disk, and where they lie in the archive of files."""
+        members = dict.fromkeys(folder.resolved.lstrip("/") for folder in self.plan.folders)
+        return [(self.root / member, member) for member in members]
 
     def _comment(self) -> str:
         return f"coloc-agent {agent_version()}: {self.plan.app.id}, run {self.run}"

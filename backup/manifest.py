@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from backup.samples import Sample, samples_from
 from coloc.errors import ColocError
 from coloc.model import DatabaseKind
 from coloc.times import iso, parse_iso
@@ -54,6 +55,7 @@ class Manifest:
     extra_paths: tuple[str, ...]
     databases: tuple[SavedDatabase, ...]
     excluded: tuple[str, ...]
+    samples: tuple[Sample, ...] = ()  # pieces of files, for drills
 
     def to_json(self) -> str:
         """The text of the member."""
@@ -83,6 +85,7 @@ def parse_manifest(text: str | bytes) -> Manifest:
             tuple(str(path) for path in data["extra_paths"]),
             tuple(_database(each) for each in data["databases"]),
             tuple(str(word) for word in data["excluded"]),
+            samples=samples_from(data.get("samples", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ColocError(
