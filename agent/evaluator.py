@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent import backup_store, incident_store, quota_store
+from agent.aged import aged
 from agent.incidents import MAX_SILENCE, Change, Incident, Phase, Step, evaluate, forgotten
 from agent.observation import Observation
 from agent.quotas import Standing, next_standing
@@ -33,6 +34,7 @@ class Evaluator:
         self._state, self._facts, self._tell = state, facts, tell
         self._backups: tuple[backup_store.BackupStanding, ...] = ()
         self._backups_at = -1
+        self._told_old: set[int] = set()  # since this start; saying it again would change nothing
 
     def evaluate(
         self,
@@ -67,15 +69,20 @@ class Evaluator:
         steps = evaluate(is_open, found, now, quiet=quiet)
         steps += forgotten(is_open.values(), frozenset(item.key for item in found), able(situation), now)
         wanted = list(requests)
-        if not (steps or moved or wanted):
+        moving = {step.incident.key for step in steps}
+        old = [one for one in aged(is_open.values(), now) if one.key not in moving and one.id not in self._told_old]
+        if not (steps or moved or wanted or old):
             return taken
         with self._state.transaction():
             for step in steps:
                 self._take_step(step, now)
             quota_store.save(connection, moved)
             quota_store.keep_only(connection, ((item.project, item.resource) for item in quotas))
+            for incident in old:
+                incident_store.update(connection, self._tell(connection, incident, Change.ESCALATED, now))
             for request in wanted:
                 self._obey(request, now)
+        self._told_old |= {incident.id for incident in old}
         return taken
 
     def _standing_backups(self) -> tuple[backup_store.BackupStanding, ...]:
@@ -133,11 +140,12 @@ class Evaluator:
             logger.warning("a request names no open incident", extra={"request": request.kind})
             return
         if request.kind == "ack":
-            incident = replace(incident, acked_by=by or "?")
+            incident, change = replace(incident, acked_by=by or "?"), Change.ACKED
         else:
-            incident = replace(incident, silenced_until=now + _silence(request.values.get("seconds")))
+            until = now + _silence(request.values.get("seconds"))
+            incident, change = replace(incident, silenced_until=until), Change.SILENCED
         incident_store.note(connection, incident.id, now, request.kind, by)
-        incident_store.update(connection, self._tell(connection, incident, Change.UPDATED, now))
+        incident_store.update(connection, self._tell(connection, incident, change, now))
 
 
 def _silence(seconds: str | int | float | None) -> timedelta:

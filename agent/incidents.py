@@ -101,6 +101,11 @@ class Change(StrEnum):
     WORSE = "worse"
     UPDATED = "updated"  # other figures: the message is edited, nobody is rung
     RESOLVED = "resolved"
+    ACKED = "acked"  # a person's word, as the next three
+    RELEASED = "released"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    ESCALATED = "escalated"  # it grew old: see agent.aged
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """Decides who hears of an incident, where and how loudly, and writes it into the outbox. The words come from alerts.
 
-An incident is one message per channel: the first is new, every later word edits it. Matrix and the forum are used from
-the stage `alert` on; the console always. An incident lives in its project's room when it has one, else the machine's.
-The forum hears of what is critical. Silence and acknowledgement make edits quiet; a resolution is never swallowed.
+An incident is one message per channel: the first is new, every later word edits it. In Matrix, what happened also
+stays as a line in the message's thread, a silent notice unless it has to ring: it got worse, nobody took it on, or what
+was critical or nobody's is over. Matrix and the forum are used from the stage `alert` on; the console always. An
+incident lives in its project's room when it has one, else the machine's, and stays where it was first told, whatever
+coloc.yml says later. The forum hears of what is critical and half an hour old. Silence and acknowledgement make edits
+quiet; a resolution is never swallowed.
 """
 
 from __future__ import annotations
@@ -14,17 +17,20 @@ from datetime import datetime
 
 from agent.incidents import Change, Incident, Severity
 from alerts import messages
+from alerts.history import history_line
 from coloc import outbox
 from coloc.config.whole import Config
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One place where an incident is told."""
+    """One place where an incident is told. `key`: of its message there; `is_told`: that message was decided before."""
 
     channel: str
     target: str
     language: str
+    key: str
+    is_told: bool = False
 
 
 class Teller:
@@ -35,39 +41,93 @@ class Teller:
 
     def tell(self, connection: sqlite3.Connection, incident: Incident, change: Change, now: datetime) -> Incident:
         """Add what this change makes us say, in the caller's transaction; returns the incident with its count."""
-        for route in self.routes(incident):
-            first = f"incident:{incident.id}:{route.channel}:{route.target}"
-            is_new = connection.execute("SELECT 1 FROM outbox WHERE key = ?", (first,)).fetchone() is None
-            if is_new and change is Change.RESOLVED:
+        for route in self.routes(connection, incident, change):
+            if change is Change.RESOLVED and not route.is_told:
                 continue  # nobody heard of it here: nothing to take back
-            message = messages.incident_message(_facts(incident, now), route.language, self._config.zone)
-            rings = change in {Change.FIRED, Change.WORSE} and not incident.silenced(now) and not incident.acked_by
-            outbox.add(
-                connection,
-                channel=route.channel,
-                target=route.target,
-                kind=outbox.Kind.NEW if is_new else outbox.Kind.EDIT,
-                key=first if is_new else f"{first}:{incident.told}",
-                about=first,
-                message=replace(message, rings=rings),
-                now=now,
-            )
+            if change is not Change.ESCALATED or not route.is_told:
+                self._write(connection, incident, change, route, now)
+            if route.channel == "matrix" and route.is_told:
+                self._write_line(connection, incident, change, route, now)
         return replace(incident, told=incident.told + 1)
 
-    def routes(self, incident: Incident) -> Iterator[Route]:
-        """Where an incident is told at this stage."""
+    def _write(
+        self, connection: sqlite3.Connection, incident: Incident, change: Change, route: Route, now: datetime
+    ) -> None:
+        message = messages.incident_message(_facts(incident, now), route.language, self._config.zone)
+        loud = change in {Change.FIRED, Change.WORSE, Change.ESCALATED} and _may_ring(incident, now)
+        outbox.add(
+            connection,
+            channel=route.channel,
+            target=route.target,
+            kind=outbox.Kind.EDIT if route.is_told else outbox.Kind.NEW,
+            key=f"{route.key}:{incident.told}" if route.is_told else route.key,
+            about=route.key,
+            message=replace(message, rings=loud),
+            now=now,
+        )
+
+    def _write_line(
+        self, connection: sqlite3.Connection, incident: Incident, change: Change, route: Route, now: datetime
+    ) -> None:
+        line = history_line(str(change), _facts(incident, now), route.language, self._config.zone)
+        loud = rings_in_thread(incident, change, now)
+        if line is None or (change is Change.ESCALATED and not loud):
+            return
+        outbox.add(
+            connection,
+            channel=route.channel,
+            target=route.target,
+            kind=outbox.Kind.REPLY,
+            key=f"{route.key}:escalated" if change is Change.ESCALATED else f"{route.key}:{incident.told}:line",
+            about=route.key,
+            message=replace(line, rings=loud),
+            now=now,
+        )
+
+    def routes(self, connection: sqlite3.Connection, incident: Incident, change: Change) -> Iterator[Route]:
+        """Where an incident is told at this stage: where it was told before, and where it belongs now."""
+        told = dict(_told(connection, incident.id))
+        for channel, target, language in self._places(incident, change, frozenset(told)):
+            where = told.get(channel, target)
+            yield Route(channel, where, language, f"incident:{incident.id}:{channel}:{where}", channel in told)
+
+    def _places(self, incident: Incident, change: Change, told: frozenset[str]) -> Iterator[tuple[str, str, str]]:
         channels, language = self._config.channels, self._config.coloc.language
         if channels.console is not None or (channels.matrix is None and channels.forum is None):
             spoken = channels.console.language if channels.console else None
-            yield Route("console", "console", spoken or language)
+            yield "console", "console", spoken or language
         if not self._config.reaches("alert"):
             return
         if channels.matrix is not None:
             project = self._config.projects.get(dict(incident.labels).get("project", ""))
             room = (project.room if project else None) or channels.matrix.room
-            yield Route("matrix", room, channels.matrix.language or language)
-        if channels.forum is not None and incident.severity is Severity.CRITICAL:
-            yield Route("forum", str(channels.forum.topic), channels.forum.language or language)
+            yield "matrix", room, channels.matrix.language or language
+        grew_old = change is Change.ESCALATED and incident.severity is Severity.CRITICAL
+        if channels.forum is not None and ("forum" in told or grew_old):
+            yield "forum", str(channels.forum.topic), channels.forum.language or language
+
+
+def rings_in_thread(incident: Incident, change: Change, now: datetime) -> bool:
+    """Whether the line in the thread rings: it got worse, nobody took it on, or people wait to hear that it is over."""
+    if change in {Change.WORSE, Change.ESCALATED}:
+        return _may_ring(incident, now)
+    if change is Change.RESOLVED:
+        return not incident.silenced(now) and (incident.severity is Severity.CRITICAL or not incident.acked_by)
+    return False
+
+
+def _may_ring(incident: Incident, now: datetime) -> bool:
+    return not incident.silenced(now) and not incident.acked_by
+
+
+def _told(connection: sqlite3.Connection, number: int) -> Iterator[tuple[str, str]]:
+    """(channel, target) of the messages that an incident has; a room that it was told in first stays its own."""
+    rows = connection.execute(
+        "SELECT channel, target FROM outbox WHERE key > ? AND key < ? AND kind = 'new' ORDER BY id DESC",
+        (f"incident:{number}:", f"incident:{number};"),
+    )
+    for row in rows:
+        yield row["channel"], row["target"]
 
 
 def title(incident: Incident, language: str, config: Config) -> str:

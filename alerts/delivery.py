@@ -4,7 +4,8 @@ The rules, in plain sentences:
 * a row is tried until it is sent or refused; a row whose fate is unknown is repeated as it is, with its transaction id;
 * waiting between tries goes by the monotonic clock, doubles up to five minutes, and begins anew after a restart;
 * what a human must mend (blocked) is tried every five minutes, and holds the rows behind it;
-* an edit of a message that was never said is said as a message of its own, and what follows edits that one;
+* an edit of a message that was never said is said as a message of its own, and what follows edits that one; a silent
+  line for the thread of such a message is dropped: the message itself says as much;
 * a row that nobody can read is given up; so is one that fails again and again while another of the same room passes.
   What is given up is logged, told on the console, and stays in the outbox as refused;
 * when many messages wait that would be new to one room (a burst, an outage), they become one digest with the last word
@@ -204,6 +205,10 @@ class _Worker:
             return True
         if row is None:
             return False
+        if row.kind is Kind.REPLY and row.about_remote_id is None and not row.message.rings:
+            with state.transaction() as connection:
+                outbox.drop(connection, [row.id], why="its message was never said")
+            return True
         outcome = self._try(state, row)
         if row.attempts >= _SUSPECT and isinstance(outcome, Retry | Blocked):
             self._try_another(state, row, outcome)

@@ -1,4 +1,5 @@
-"""Speaks in Matrix rooms: one `m.text` for a message, edits of that event afterwards, `m.notice` in its thread.
+"""Speaks in Matrix rooms: one `m.text` for a message, edits of that event afterwards, lines in its thread (`m.notice`,
+or `m.text` for one that rings).
 
 A row keeps its transaction id, so that saying it twice is one event. Decides on status and errcode, never on words.
 """
@@ -143,7 +144,7 @@ def content(row: Row) -> dict[str, Any]:
         relation = {"rel_type": "m.thread", "event_id": row.about_remote_id, "is_falling_back": True}
         return {
             **body,
-            "msgtype": "m.notice",
+            "msgtype": "m.text" if row.message.rings else "m.notice",
             "m.relates_to": relation | {"m.in_reply_to": {"event_id": row.about_remote_id}},
         }
     new = dict(body)

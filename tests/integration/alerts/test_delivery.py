@@ -98,6 +98,28 @@ def test_an_unknown_outcome_is_repeated_with_the_same_transaction_id(
     assert list(channel.texts.values()) == ["i1"]
 
 
+def test_a_silent_line_of_a_message_that_was_never_said_is_dropped_and_one_that_rings_is_said(
+    state: State, deliver: Callable[..., Delivery]
+) -> None:
+    channel = FakeChannel(once(Refused("too large")))
+    add(state, "i1")
+    for rings in (False, True):
+        with state.transaction() as connection:
+            outbox.add(
+                connection,
+                channel="matrix",
+                target="!a",
+                kind=Kind.REPLY,
+                key=f"i1:{rings}",
+                about="i1",
+                message=Message(f"rings: {rings}", "", rings),
+                now=now_utc(),
+            )
+    deliver(channel)
+    done(state)
+    assert list(channel.texts.values()) == ["rings: True"]
+
+
 @pytest.mark.parametrize("trouble", [Blocked("closed"), Retry("down", 600.0)])
 def test_a_room_in_trouble_delays_no_other(state: State, deliver: Callable[..., Delivery], trouble: Outcome) -> None:
     channel = FakeChannel(lambda row: trouble if row.target == "!a" else None)

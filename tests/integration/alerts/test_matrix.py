@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from alerts.channel import Blocked, Refused, Retry, Sent
 from alerts.matrix import MatrixChannel
 from coloc.outbox import Kind
@@ -43,12 +45,16 @@ def test_an_edit_replaces_the_original_and_mentions_nobody(synapse: Synapse, roo
     matrix.close()
 
 
-def test_a_reply_goes_into_the_thread_as_a_notice_that_rings_nobody(synapse: Synapse, room: Room) -> None:
+@pytest.mark.parametrize(("rings", "kind"), [(False, "m.notice"), (True, "m.text")])
+def test_a_reply_goes_into_the_thread_and_is_a_notice_unless_it_rings(
+    synapse: Synapse, room: Room, rings: bool, kind: str
+) -> None:
     matrix = channel(synapse, room)
     first = sent(matrix.deliver(row("en panne", target=room.id)))
-    sent(matrix.deliver(row("historique", target=room.id, kind=Kind.REPLY, key="r1", about_remote_id=first)))
+    line = row("historique", target=room.id, kind=Kind.REPLY, key="r1", about_remote_id=first, rings=rings)
+    sent(matrix.deliver(line))
     last = room.events()[-1]["content"]
-    assert last["msgtype"] == "m.notice"
+    assert last["msgtype"] == kind
     assert last["m.relates_to"]["rel_type"] == "m.thread"
     assert last["m.relates_to"]["event_id"] == first
     matrix.close()

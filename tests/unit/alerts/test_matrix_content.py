@@ -34,6 +34,6 @@ def test_an_edit_replaces_the_original_and_a_reply_is_a_notice_in_its_thread() -
     assert edit["m.relates_to"] == {"rel_type": "m.replace", "event_id": "$first"}
     assert edit["m.new_content"]["body"] == "x"
     assert edit["m.new_content"]["m.mentions"] == {}
-    reply = content(row("x", target="!a", kind=Kind.REPLY, about_remote_id="$first"))
+    reply = content(row("x", target="!a", kind=Kind.REPLY, about_remote_id="$first", rings=False))
     assert reply["msgtype"] == "m.notice"
     assert reply["m.relates_to"]["rel_type"] == "m.thread"

@@ -79,9 +79,10 @@ def test_a_missing_figure_is_a_dash_and_no_error() -> None:
 def test_every_text_of_the_code_is_translated_and_no_other() -> None:
     entries = parse_po(CATALOGUE.read_text())
     said = set()
-    for node in ast.walk(ast.parse(Path(alerts.messages.__file__).read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"n_", "say"}:
-            said |= {word.value for word in node.args if isinstance(word, ast.Constant) and word.value}
+    for file in Path(alerts.messages.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"n_", "say"}:
+                said |= {word.value for word in node.args if isinstance(word, ast.Constant) and word.value}
     assert {text for text in said if not entries.get(str(text))} == set(), "missing in fr.po"
 
 
