@@ -1,6 +1,7 @@
-"""Languages: English is written in the code, French in `locale/fr.po`, read by the standard gettext.
+"""Languages: English is written in the code, French in `locale/`, read by the standard gettext.
 
-The .po file is compiled in memory when first used, so that nothing binary lies in the tree and nothing is built.
+Messages say "tu", commands use the infinitive: so each has a catalogue of its own. A .po file is compiled in memory
+when first used, so that nothing binary lies in the tree and nothing is built.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ Translate = Callable[[str], str]
 
 
 @cache
-def translator(language: str) -> Translate:
-    """The function that turns an English text of the code into `language`; English for what is not translated."""
+def translator(language: str, catalogue: str = "") -> Translate:
+    """The function that turns an English text of the code into `language`; English for what is not translated.
+
+    catalogue: "" for messages in rooms, "commands" for what a command prints.
+    """
     if language == "en":
         return str
-    text = resources.files("coloc").joinpath("locale", f"{language}.po").read_text(encoding="utf-8")
+    name = f"{catalogue}.{language}.po" if catalogue else f"{language}.po"
+    text = resources.files("coloc").joinpath("locale", name).read_text(encoding="utf-8")
     return gettext.GNUTranslations(io.BytesIO(compile_po(parse_po(text)))).gettext
 
 

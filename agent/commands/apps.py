@@ -12,9 +12,9 @@ from coloc.errors import ColocError
 
 if TYPE_CHECKING:
     from agent.cli import Context
+    from coloc.config.whole import Config
+    from coloc.language import Translate
     from coloc.model import App, Colocation
-
-_HEAD = ("APP", "LABEL", "STATE", "PROJECT", "URL", "VERSION", "PROBLEMS")
 
 
 @click.command("apps")
@@ -28,24 +28,23 @@ _HEAD = ("APP", "LABEL", "STATE", "PROJECT", "URL", "VERSION", "PROBLEMS")
 def command(context: Context, as_json: bool, root: Path | None) -> None:
     """The apps found on this server, or below --root."""
     from coloc.inventory.as_json import inventory_as_json  # noqa: PLC0415 - yaml is heavy, `--help` must be quick
+    from coloc.language import translator  # noqa: PLC0415 - see above
 
-    found = _look(context, root)
+    config = context.config() if root is None and context.config_path.exists() else None
+    found = _look(context, config, root)
     if as_json:
         click.echo(json.dumps(inventory_as_json(found.inventory), ensure_ascii=False, indent=1))
     else:
-        click.echo(_table(found))
+        click.echo(_table(found, translator(config.coloc.language if config else "en", "commands")))
 
 
-def _look(context: Context, root: Path | None) -> Colocation:
+def _look(context: Context, config: Config | None, root: Path | None) -> Colocation:
     from coloc.inventory.declared import with_declared  # noqa: PLC0415 - see above
     from coloc.inventory.projects import colocation  # noqa: PLC0415 - see above
     from coloc.inventory.yunohost import is_yunohost, read_inventory  # noqa: PLC0415 - see above
     from coloc.model import Colocation  # noqa: PLC0415 - see above
 
-    config = None
-    if root is None and context.config_path.exists():
-        config = context.config()
-    elif root is None:
+    if root is None and config is None:
         click.echo(f"coloc-agent: {context.config_path} does not exist yet: reading / without it", err=True)
     folder = root or (config.root if config else Path("/"))
     inventory = read_inventory(folder)
@@ -60,26 +59,27 @@ def _look(context: Context, root: Path | None) -> Colocation:
     return found
 
 
-def _table(found: Colocation) -> str:
+def _table(found: Colocation, say: Translate) -> str:
     apps = [found.inventory.apps[app] for app in sorted(found.inventory.apps)]
-    rows = [_HEAD, *(_row(found, app) for app in apps)]
-    columns = [column for column in range(len(_HEAD)) if any(row[column] for row in rows[1:]) or column < 2]
+    head = (say("APP"), say("LABEL"), say("STATE"), say("PROJECT"), say("URL"), say("VERSION"), say("PROBLEMS"))
+    rows = [head, *(_row(found, app, say) for app in apps)]
+    columns = [column for column in range(len(head)) if any(row[column] for row in rows[1:]) or column < 2]
     widths = {column: max(len(row[column]) for row in rows) for column in columns}
     lines = ["  ".join(row[column].ljust(widths[column]) for column in columns).rstrip() for row in rows]
-    return "\n".join([*lines, "", *_summary(found, apps)])
+    return "\n".join([*lines, "", *_summary(found, apps, say)])
 
 
-def _row(found: Colocation, app: App) -> tuple[str, ...]:
+def _row(found: Colocation, app: App, say: Translate) -> tuple[str, ...]:
     project = ", ".join(found.shares.get(app.id, {}))
     url = app.domain + (app.path or "") if app.domain else ""
-    return (app.id, app.label, app.state.value, project, url, app.version or "", "; ".join(app.problems))
+    return (app.id, app.label, say(app.state.value), project, url, app.version or "", "; ".join(app.problems))
 
 
-def _summary(found: Colocation, apps: list[App]) -> list[str]:
+def _summary(found: Colocation, apps: list[App], say: Translate) -> list[str]:
     bad = [app.id for app in apps if app.state.value != "ok"]
-    lines = [f"{len(apps)} apps, {len(found.inventory.domains)} domains"]
+    lines = [say("{apps} apps, {domains} domains").format(apps=len(apps), domains=len(found.inventory.domains))]
     if bad:
-        lines.append(f"not in order: {', '.join(bad)}")
-    if found.inventory.not_apps:
-        lines.append(f"no apps, to be moved out of /etc/yunohost/apps: {', '.join(found.inventory.not_apps)}")
+        lines.append(say("not in order: {apps}").format(apps=", ".join(bad)))
+    if names := ", ".join(found.inventory.not_apps):
+        lines.append(say("no apps, to be moved out of /etc/yunohost/apps: {names}").format(names=names))
     return lines

@@ -22,6 +22,7 @@ from backup.prune import sets_of
 from backup.retention import ArchiveSet
 from coloc.config.whole import Config
 from coloc.errors import ColocError
+from coloc.language import Translate, translator
 from coloc.times import for_people, iso
 
 LOCK_WAIT = 30  # seconds: somebody looks at the screen
@@ -50,12 +51,13 @@ class Row:
 def command(context: Context, app: str | None, hosts: Sequence[str], as_json: bool) -> int:
     """List sets, newest last. Returns 1 when a host could not be asked, or when there is no such app."""
     config = context.config()
+    say = translator(config.coloc.language, "commands")
     journal = open_journal(config.paths.journal)
     rows: list[Row] = []
     failures: list[str] = []
     for name in hosts_named(config, hosts):
         try:
-            with _said_when_long(config, name):
+            with _said_when_long(config, name, say):
                 rows += rows_of(config, name, journal, app)
         except ColocError as error:
             failures.append(error.sentence())
@@ -66,7 +68,8 @@ def command(context: Context, app: str | None, hosts: Sequence[str], as_json: bo
     if as_json:
         click.echo(json.dumps({"sets": [_as_data(row) for row in rows], "failures": failures}, indent=1))
     else:
-        click.echo(table(rows, config.zone) if rows else "no archive")
+        if rows or not failures:  # a host that was not asked may hold some
+            click.echo(table(rows, config.zone, say) if rows else say("no archive"))
         for sentence in failures:
             click.echo(f"! {sentence}", err=True)
     return int(bool(failures))
@@ -82,14 +85,17 @@ def rows_of(config: Config, host: str, journal: Journal, app: str | None) -> lis
 
 
 @contextmanager
-def _said_when_long(config: Config, host: str) -> Iterator[None]:
+def _said_when_long(config: Config, host: str, say: Translate) -> Iterator[None]:
     """After a few seconds say on stderr what is waited for: a lock, most often."""
 
-    def say() -> None:
-        why = f"it is locked: {holder}" if (holder := who_locks(config, host)) else "it does not answer yet"
-        click.echo(f"… waiting for {host}: {harmless(why, at_most=300)} (at most {LOCK_WAIT} s for a lock)", err=True)
+    def tell() -> None:
+        if holder := who_locks(config, host):
+            text = say("… waiting for {host}: it is locked: {holder} (at most {seconds} s for a lock)")
+        else:
+            text = say("… waiting for {host}: it does not answer yet (at most {seconds} s for a lock)")
+        click.echo(text.format(host=host, holder=harmless(holder, at_most=300), seconds=LOCK_WAIT), err=True)
 
-    timer = threading.Timer(_LONG_SECONDS, say)
+    timer = threading.Timer(_LONG_SECONDS, tell)
     timer.start()
     try:
         yield
@@ -98,16 +104,16 @@ def _said_when_long(config: Config, host: str) -> Iterator[None]:
         timer.join()
 
 
-def table(rows: Sequence[Row], zone: ZoneInfo) -> str:
+def table(rows: Sequence[Row], zone: ZoneInfo, say: Translate) -> str:
     """For people: every time with its offset."""
-    lines = [("app", "date", "host", "size", "proof", "run")]
+    lines = [(say("app"), say("date"), say("host"), say("size"), say("proof"), say("run"))]
     lines += [
         (
             row.set.app,
             for_people(row.at, zone),
             row.host,
             "-" if row.original_bytes is None else size(row.original_bytes),
-            _proof(row.set),
+            _proof(row.set, say),
             row.set.run,
         )
         for row in rows
@@ -116,10 +122,10 @@ def table(rows: Sequence[Row], zone: ZoneInfo) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
-def _proof(each: ArchiveSet) -> str:
+def _proof(each: ArchiveSet, say: Translate) -> str:
     if each.proven:
-        return "read back"
-    return "none" if each.complete else "UNFINISHED"
+        return say("read back")
+    return say("none") if each.complete else say("UNFINISHED")
 
 
 def _as_data(row: Row) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from backup.nightly import run_night, stopped_by_signals
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
+from coloc.language import Translate, translator
 from coloc.model import Colocation
 from coloc.times import now_utc
 
@@ -47,6 +49,7 @@ def command(
 ) -> int:
     """Run once. Returns 1 when anything failed."""
     config = context.config()
+    say = translator(config.coloc.language, "commands")
     colocation = read_colocation(config)
     journal = open_journal(config.paths.journal)
     if new_repository:
@@ -60,11 +63,12 @@ def command(
     if nightly and not hosts and not apps:
         hosts = _due(config, journal)
         if not hosts:
-            click.echo("no backup host is due now")
+            click.echo(say("no backup host is due now"))
             journal.close()
             return 0
+    logging.getLogger("backup").addHandler(logging.NullHandler())  # the table and its sentences say all of it
     stop = threading.Event()
-    screen = Screen(quiet=nightly or dry_run)
+    screen = Screen(say, quiet=nightly or dry_run)
     with stopped_by_signals(stop):
         night = run_night(
             config,
@@ -80,7 +84,7 @@ def command(
         )
     journal.close()
     screen.clear()
-    click.echo(plan_text(night) if dry_run else summary(night))
+    click.echo(plan_text(night, say) if dry_run else summary(night, say))
     if stop.is_set():
         return 130
     return int(bool(night.plan.failed)) if dry_run else int(not night.ok)
@@ -107,8 +111,8 @@ def _due(config: Config, journal: Journal) -> list[str]:
 class Screen:
     """Progress: one line that is rewritten on a terminal, one line per finished app elsewhere."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet, self._terminal = quiet, sys.stderr.isatty()
+    def __init__(self, say: Translate, *, quiet: bool) -> None:
+        self._say, self._quiet, self._terminal = say, quiet, sys.stderr.isatty()
         self._lock = threading.Lock()
 
     def show(self, step: Step) -> None:
@@ -117,9 +121,9 @@ class Screen:
             return
         with self._lock:
             if step.result:
-                self._line(_outcome(step.result), end="\n")
+                self._line(_outcome(step.result, self._say), end="\n")
             elif self._terminal:
-                self._line(_moving(step), end="")
+                self._line(_moving(step, self._say), end="")
 
     def clear(self) -> None:
         """Leave an empty line behind."""
@@ -130,54 +134,57 @@ class Screen:
         click.echo(f"\r\x1b[K{text}{end}" if self._terminal else f"{text}{end}", err=True, nl=False)
 
 
-def _outcome(result: AppResult) -> str:
+def _outcome(result: AppResult, say: Translate) -> str:
     if result.ok:
-        told = f"{size(result.original_bytes)}, {size(result.stored_bytes)} new, {result.duration_seconds:.1f} s"
-        return f"{result.app} → {result.host}: saved and read back ({told})"
-    return f"{result.app} → {result.host}: FAILED: {result.failure}"
+        new, seconds = size(result.stored_bytes), f"{result.duration_seconds:.1f}"
+        told = say("saved and read back ({size}, {new} new, {seconds} s)")
+        told = told.format(size=size(result.original_bytes), new=new, seconds=seconds)
+    else:
+        told = f"{say('FAILED')}: {result.failure}"
+    return f"{result.app} → {result.host}: {told}"
 
 
-def _moving(step: Step) -> str:
+def _moving(step: Step, say: Translate) -> str:
     told = ""
     if step.progress:
         path = "".join(letter if letter.isprintable() else "?" for letter in step.progress.path)
         told = f" {size(step.progress.done_bytes)} {path}"
-    return f"{step.app or 'all'} → {step.host}: {step.what}{told}"[:100]
+    return f"{step.app or say('all')} → {step.host}: {say(step.what)}{told}"[:100]
 
 
-def plan_text(night: NightResult) -> str:
+def plan_text(night: NightResult, say: Translate) -> str:
     """What a run would do."""
     hosts = ", ".join(host.host for host in night.hosts)
-    lines = [f"Simulation: nothing is saved. Hosts: {hosts}"]
+    lines = [say("Simulation: nothing is saved. Hosts: {hosts}").format(hosts=hosts)]
+    words = [say(word) for word in ("folder", "settings", "database", "left out")]
+    folder, settings, database, left_out = (word.ljust(max(map(len, words))) for word in words)
     for plan in night.plan.apps:
         lines.append(f"\n{plan.app.id}")
-        lines += [f"  folder    {folder.path}{_really(folder.path, folder.resolved)}" for folder in plan.folders]
-        lines += [f"  settings  /{path}" for path in plan.extra_paths]
-        lines += [f"  database  {each.database.kind} {each.database.name}" for each in plan.databases]
-        lines += [f"  left out  {word}" for word in plan.excluded]
-    lines += [f"\n{each.app}: skipped, {each.why}" for each in night.plan.skipped]
-    lines += [f"\n{each.app}: CANNOT BE SAVED: {each.why}" for each in night.plan.failed]
+        lines += [f"  {folder}  {each.path}{_really(each.path, each.resolved, say)}" for each in plan.folders]
+        lines += [f"  {settings}  /{path}" for path in plan.extra_paths]
+        lines += [f"  {database}  {each.database.kind} {each.database.name}" for each in plan.databases]
+        lines += [f"  {left_out}  {word}" for word in plan.excluded]
+    lines += [f"\n{each.app}: {say('skipped')}, {each.why}" for each in night.plan.skipped]
+    lines += [f"\n{each.app}: {say('CANNOT BE SAVED')}: {each.why}" for each in night.plan.failed]
     return "\n".join(lines)
 
 
-def _really(path: str, resolved: str) -> str:
-    return "" if path == resolved else f" (really {resolved})"
+def _really(path: str, resolved: str, say: Translate) -> str:
+    return "" if path == resolved else f" ({say('really')} {resolved})"
 
 
-def summary(night: NightResult) -> str:
+def summary(night: NightResult, say: Translate) -> str:
     """The table of apps and hosts, then each failure in a sentence."""
-    hosts = [host.host for host in night.hosts]
-    cells = {
-        (result.app, result.host): size(result.original_bytes) if result.ok else "FAILED" for result in night.results
-    }
+    hosts, lost = [host.host for host in night.hosts], say("FAILED")
+    cells = {(result.app, result.host): size(result.original_bytes) if result.ok else lost for result in night.results}
     names = sorted({result.app for result in night.results} | {each.app for each in night.plan.failed})
     failed = {each.app for each in night.plan.failed}
-    rows = [["app", *hosts]]
-    rows += [[app, *("FAILED" if app in failed else cells.get((app, host), "-") for host in hosts)] for app in names]
+    rows = [[say("app"), *hosts]]
+    rows += [[app, *(lost if app in failed else cells.get((app, host), "-") for host in hosts)] for app in names]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     sentences = [each.why for each in night.plan.failed] + [each.failure for each in night.results if each.failure]
     sentences += [host.why for host in night.hosts if host.why] + list(night.problems)
     lines += [f"! {sentence}" for sentence in dict.fromkeys(sentences)]
-    lines += [f"({each.app} skipped: {each.why})" for each in night.plan.skipped]
+    lines += [f"({each.app} {say('skipped')}: {each.why})" for each in night.plan.skipped]
     return "\n".join(lines)

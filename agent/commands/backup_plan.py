@@ -16,6 +16,7 @@ from backup.prune import prune_host
 from coloc.config.backups import Keep
 from coloc.config.whole import Config
 from coloc.errors import ColocError
+from coloc.language import Translate, translator
 from coloc.times import for_people, now_utc
 
 
@@ -25,15 +26,16 @@ from coloc.times import for_people, now_utc
 def command(context: Context, hosts: Sequence[str]) -> int:
     """Each host by itself. Returns 1 when one could not be asked."""
     config = context.config()
+    say = translator(config.coloc.language, "commands")
     apps, failures = read_colocation(config).inventory.apps, 0
     journal = open_journal(config.paths.journal)
     for name in hosts_named(config, hosts):
-        click.echo(night_text(config, journal, name))
+        click.echo(night_text(config, journal, name, say))
         try:
             repository = open_repository(config, name)
             names = [archive.name for archive in open_known(repository, journal).archives]
             plan = prune_host(config, repository, journal, names=names, apps=apps, now=now_utc(), dry_run=True)
-            click.echo(plan_text(plan, config.zone))
+            click.echo(plan_text(plan, config.zone, say))
         except ColocError as error:
             failures += 1
             click.echo(f"! {error.sentence()}", err=True)
@@ -41,17 +43,20 @@ def command(context: Context, hosts: Sequence[str]) -> int:
     return int(failures > 0)
 
 
-def night_text(config: Config, journal: Journal, name: str) -> str:
+def night_text(config: Config, journal: Journal, name: str, say: Translate) -> str:
     """When a host's next night begins, and the rules of its retention."""
     now, host = now_utc(), config.backup.hosts[name]
     at = host.at or config.backup.at
     if nightly_is_due(last_start((journal.last_night(name),), now), at, config.zone, now):
-        due = f"due since {for_people(last_slot(at, config.zone, now), config.zone)}"
+        when = for_people(last_slot(at, config.zone, now), config.zone)
+        told = say("{host}: next night due since {when}; keeps {rules}")
     else:
-        due = for_people(next_slot(at, config.zone, now), config.zone)
-    return f"{name}: next night {due}; keeps {_words(host.keep or config.backup.keep, config.backup.minimum)}"
+        when = for_people(next_slot(at, config.zone, now), config.zone)
+        told = say("{host}: next night {when}; keeps {rules}")
+    rules = _words(host.keep or config.backup.keep, config.backup.minimum, say)
+    return told.format(host=name, when=when, rules=rules)
 
 
-def _words(keep: Keep, minimum: int) -> str:
-    numbers = [f"{count} {name}" for name, count in keep.model_dump().items() if count]
-    return f"{', '.join(numbers)}, at least {minimum} proven"
+def _words(keep: Keep, minimum: int, say: Translate) -> str:
+    numbers = [f"{count} {say(name)}" for name, count in keep.model_dump().items() if count]
+    return ", ".join([*numbers, say("at least {number} proven").format(number=minimum)])

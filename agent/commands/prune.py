@@ -16,6 +16,7 @@ from backup.prune import Pruning, prune_host
 from backup.run_lock import run_lock
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
+from coloc.language import Translate, translator
 from coloc.times import for_people, now_utc
 
 
@@ -26,6 +27,7 @@ from coloc.times import for_people, now_utc
 def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
     """Each host by itself. Returns 1 when one failed."""
     config = context.config()
+    say = translator(config.coloc.language, "commands")
     apps = read_colocation(config).inventory.apps
     journal = open_journal(config.paths.journal)
     spool, failures = Spool(config.paths.facts), 0
@@ -38,7 +40,7 @@ def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
                 pruning = prune_host(
                     config, repository, journal, names=names, apps=apps, now=now_utc(), dry_run=dry_run
                 )
-                click.echo(plan_text(pruning, config.zone))
+                click.echo(plan_text(pruning, config.zone, say))
                 removed = len(pruning.removed)
             except ColocError as error:
                 failures += 1
@@ -49,19 +51,30 @@ def command(context: Context, hosts: Sequence[str], dry_run: bool) -> int:
                     spool.write("prune", now_utc(), host=name, ok=not failure, removed=removed, failure=failure)
                 except StateError as error:
                     failures += 1
-                    click.echo(f"! {name}: that is done, but the agent does not hear of it: {error}", err=True)
+                    told = say("{host}: that is done, but the agent does not hear of it: {why}")
+                    click.echo("! " + told.format(host=name, why=error), err=True)
     journal.close()
     return int(failures > 0)
 
 
-def plan_text(pruning: Pruning, zone: ZoneInfo) -> str:
+def plan_text(pruning: Pruning, zone: ZoneInfo, say: Translate) -> str:
     """One line a set, then what it comes to."""
+    keep, remove = say("keep"), say("REMOVE")
+    width = max(len(keep), len(remove))
     lines = []
     for verdict in pruning.verdicts:
-        word = "keep  " if verdict.keep else "REMOVE"
-        lines.append(
-            f"{pruning.host}  {word}  {verdict.set.app}  {for_people(verdict.set.at, zone)}  ({verdict.reason})"
-        )
-    gone = len(pruning.removed)
-    done = "removed" if pruning.done else "would be removed (simulation)"
-    return "\n".join([*lines, f"{pruning.host}: {gone} archive{'s' * (gone != 1)} {done}"])
+        word, when = (keep if verdict.keep else remove).ljust(width), for_people(verdict.set.at, zone)
+        lines.append(f"{pruning.host}  {word}  {verdict.set.app}  {when}  ({_reason(verdict.reason, say)})")
+    told = say("archives removed: {number}") if pruning.done else say("archives that would be removed: {number}")
+    lines.append(f"{pruning.host}: " + told.format(number=len(pruning.removed)))
+    return "\n".join(lines if pruning.done else [*lines, say("Simulation: nothing was removed")])
+
+
+def _reason(reason: str, say: Translate) -> str:
+    """A reason is a sentence of retention's, or rules such as `daily 2`, with commas between."""
+    if reason != (whole := say(reason)):
+        return whole
+    parts = (part.rpartition(" ") for part in reason.split(", "))
+    return ", ".join(
+        f"{say(word)} {number}" if number.isdigit() else say(f"{word}{space}{number}") for word, space, number in parts
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from backup.restore_signals import interrupted_by_term
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
+from coloc.language import Translate, translator
 from coloc.times import for_people
 
 
@@ -55,8 +57,9 @@ def command(
 ) -> int:
     """Returns 0 when it is done, 1 when the person said no."""
     config = context.config()
+    say = translator(config.coloc.language, "commands")
     if undo:
-        return _undo(config, app, dry_run=dry_run, yes=yes)
+        return _undo(config, app, say, dry_run=dry_run, yes=yes)
     if path and only:
         raise click.UsageError("--path is of files already: leave --only out")
     if not elsewhere and not dry_run:
@@ -71,20 +74,21 @@ def command(
         prepared = prepare(config, found, wish, journal, hosts=hosts, archive=archive, at=moment, elsewhere=elsewhere)
     finally:
         journal.close()
-    click.echo(plan_text(prepared.plan, config, elsewhere))
+    click.echo(plan_text(prepared.plan, config, elsewhere, say))
     refuse_when_full(prepared.plan.spaces)
     if dry_run:
-        click.echo("simulation: nothing was changed")
+        click.echo(say("Simulation: nothing was changed"))
         return 0
-    if not elsewhere and not _agreed("Restore?", yes=yes):
+    if not elsewhere and not _agreed(say("Restore?"), say, yes=yes):
         return 1
+    show = partial(_show, say)
     with interrupted_by_term():
         if elsewhere:
-            restore_to(prepared, elsewhere, numeric_ids=config.root != Path("/"), on_step=_show)
-            click.echo(f"{app} is in {elsewhere}; the app itself was not touched")
+            restore_to(prepared, elsewhere, numeric_ids=config.root != Path("/"), on_step=show)
+            click.echo(say("{app} is in {folder}; the app itself was not touched").format(app=app, folder=elsewhere))
             return 0
-        restored = Restoring(config, found, prepared, Spool(config.paths.facts), on_step=_show).go()
-    click.echo(end_text(app, restored))
+        restored = Restoring(config, found, prepared, Spool(config.paths.facts), on_step=show).go()
+    click.echo(end_text(app, restored, say))
     return 0
 
 
@@ -99,67 +103,77 @@ def parse_at(text: str, config: Config) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=config.zone)
 
 
-def plan_text(plan: RestorePlan, config: Config, elsewhere: Path | None) -> str:
+def plan_text(plan: RestorePlan, config: Config, elsewhere: Path | None, say: Translate) -> str:
     """What would be done, for people."""
     chosen = plan.candidate
-    proof = "read back" if chosen.set.proven else "NOT PROVEN"
-    lines = [
-        f"{plan.wish.app}: run {chosen.set.run} of {for_people(chosen.set.at, config.zone)}, {chosen.host}, {proof}"
-    ]
-    verb = f"goes to {elsewhere}" if elsewhere else "is replaced"
-    lines += [f"  {verb}: /{target.member}" for target in plan.targets if not target.is_setting]
-    verb = f"goes to {elsewhere}" if elsewhere else "is replaced if it differs"
-    lines += [f"  {verb}: /{target.member}" for target in plan.targets if target.is_setting]
-    verb = f"dump goes to {elsewhere}" if elsewhere else "database is replaced"
-    for database in plan.databases:
-        rows = sum(database.tables.values())
-        lines.append(f"  {verb}: {database.kind} {database.name} ({rows} rows, {size(database.bytes)})")
+    proof = say("read back") if chosen.set.proven else say("NOT PROVEN")
+    when = for_people(chosen.set.at, config.zone)
+    first = say("{app}: run {run} of {when}, {host}, {proof}")
+    lines = [first.format(app=plan.wish.app, run=chosen.set.run, when=when, host=chosen.host, proof=proof)]
+    if elsewhere:
+        whole = setting = say("goes to {folder}").format(folder=elsewhere)
+        database = say("dump goes to {folder}").format(folder=elsewhere)
+    else:
+        whole, setting = say("is replaced"), say("is replaced if it differs")
+        database = say("database is replaced")
+    lines += [f"  {whole}: /{target.member}" for target in plan.targets if not target.is_setting]
+    lines += [f"  {setting}: /{target.member}" for target in plan.targets if target.is_setting]
+    for each in plan.databases:
+        rows = say("{number} rows").format(number=sum(each.tables.values()))
+        lines.append(f"  {database}: {each.kind} {each.name} ({rows}, {size(each.bytes)})")
     if plan.units and not elsewhere:
-        lines.append(f"  stop meanwhile, if they run: {', '.join(plan.units)}")
+        lines.append(f"  {say('stop meanwhile, if they run')}: {', '.join(plan.units)}")
+    room = say("room in {folder}: {needed} of {free} free")
     lines += [
-        f"  room in {room.folder}: {size(room.needed_bytes)} of {size(room.free_bytes)} free" for room in plan.spaces
+        "  " + room.format(folder=each.folder, needed=size(each.needed_bytes), free=size(each.free_bytes))
+        for each in plan.spaces
     ]
-    lines += [f"  note: {note}" for note in plan.notes]
-    lines += [f"  not in the archive: {word}" for word in plan.manifest.excluded]
+    lines += [f"  {say('note')}: {note}" for note in plan.notes]
+    lines += [f"  {say('not in the archive')}: {word}" for word in plan.manifest.excluded]
     return "\n".join(lines)
 
 
-def end_text(app: str, restored: Restored) -> str:
+def end_text(app: str, restored: Restored, say: Translate) -> str:
     """What was done, and where what was replaced lies."""
-    lines = [f"{app} is restored ({restored.seconds:.0f} s)"]
-    lines += [f"  what was replaced is kept in {folder}" for folder in restored.kept]
-    lines += [f"  the replaced database is kept as {name}" for name in restored.databases]
-    lines += [f"  setting replaced: /{member}" for member in restored.settings]
+    lines = [say("{app} is restored ({seconds} s)").format(app=app, seconds=f"{restored.seconds:.0f}")]
+    lines += [f"  {say('what was replaced is kept in')} {folder}" for folder in restored.kept]
+    lines += [f"  {say('the replaced database is kept as')} {name}" for name in restored.databases]
+    lines += [f"  {say('setting replaced')}: /{member}" for member in restored.settings]
     if any("nginx" in member or "php" in member for member in restored.settings):
-        lines.append("  reload the web server for it: systemctl reload nginx, and php-fpm")
+        lines.append("  " + say("reload the web server for it: systemctl reload nginx, and php-fpm"))
     if restored.stripped:
-        lines.append(f"  {restored.stripped} files of root are not setuid any more")
+        lines.append("  " + say("{number} files of root are not setuid any more").format(number=restored.stripped))
     if restored.problem:
-        lines.append(f"  it is done, but the agent does not hear of it: {restored.problem}; free some space there")
-    return "\n".join([*lines, f"  the way back: coloc-agent restore {app} --undo"])
+        told = say("it is done, but the agent does not hear of it: {why}; free some space there")
+        lines.append("  " + told.format(why=restored.problem))
+    return "\n".join([*lines, f"  {say('the way back')}: coloc-agent restore {app} --undo"])
 
 
-def _undo(config: Config, app: str, *, dry_run: bool, yes: bool) -> int:
+def _undo(config: Config, app: str, say: Translate, *, dry_run: bool, yes: bool) -> int:
     journal = last_restore(config, app)
-    cut = "cut off" if journal.state == "running" else "done"
-    click.echo(f"{app}: the restore {journal.id} (run {journal.run}, from {journal.host}, {cut}) is taken back")
-    click.echo("  what the app wrote since then is lost with it")
+    cut = say("cut off") if journal.state == "running" else say("done")
+    told = say("{app}: the restore {id} (run {run}, from {host}, {cut}) is taken back")
+    click.echo(told.format(app=app, id=journal.id, run=journal.run, host=journal.host, cut=cut))
+    click.echo("  " + say("what the app wrote since then is lost with it"))
     if dry_run:
+        click.echo(say("Simulation: nothing was changed"))
         return 0
-    if not _agreed("Take it back?", yes=yes):
+    if not _agreed(say("Take it back?"), say, yes=yes):
         return 1
     undo_restore(config, journal)
-    click.echo(f"{app} is as it was before")
+    click.echo(say("{app} is as it was before").format(app=app))
     return 0
 
 
-def _agreed(question: str, *, yes: bool) -> bool:
+def _agreed(question: str, say: Translate, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise ColocError("nobody is here to ask", hint="look at the plan above and add --yes")
+        raise ColocError(say("nobody is here to ask"), hint=say("look at the plan above and add --yes"))
     return click.confirm(question)
 
 
-def _show(step: str) -> None:
-    click.echo(f"  … {step}", err=True)
+def _show(say: Translate, step: str) -> None:
+    """One step: a word of ours, then what it concerns."""
+    word, space, rest = step.partition(" ")
+    click.echo(f"  … {say(word)}{space}{rest}", err=True)

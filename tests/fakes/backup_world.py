@@ -31,6 +31,7 @@ class World:
     apps: dict[str, App] = field(default_factory=dict)
     backup: dict[str, object] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    language: str = "en"
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -78,7 +79,13 @@ class World:
         paths = {name: str(self.folder / name) for name in ("state", "facts", "journal", "requests")} | self.paths
         backup = {"passphrase_file": str(self.folder / "passphrase"), "hosts": self.hosts} | self.backup
         return yaml.safe_dump(
-            {"coloc": {"name": "ruche"}, "root": str(self.root), "apps": declared, "paths": paths, "backup": backup}
+            {
+                "coloc": {"name": "ruche", "language": self.language},
+                "root": str(self.root),
+                "apps": declared,
+                "paths": paths,
+                "backup": backup,
+            }
         )
 
     @property

@@ -69,9 +69,9 @@ def test_backup_archives_prune(world: World, coloc: Coloc) -> None:
     assert code == 0
     assert re.search(r"keep +blog .*\(the newest proven, last 1\)", out)
     assert re.search(r"REMOVE +blog .*\(no rule keeps it\)", out)
-    assert "2 archives would be removed (simulation)" in out
+    assert "archives that would be removed: 2" in out
     assert len(world.repository("merle").archives()) == 4
-    assert "2 archives removed" in coloc("prune")[1]
+    assert "archives removed: 2" in coloc("prune")[1]
     assert len(world.repository("merle").archives()) == 2
     assert [fact.values["removed"] for fact in world.facts("prune")] == [2]
 
@@ -105,8 +105,8 @@ def test_a_repository_that_we_knew_and_that_is_gone_is_a_failure_of_check_and_ar
     code, _, err = coloc("archives", "NOPE")
     assert (code, "there is no app 'NOPE' here, and no archive of it" in err) == (1, True)
     path.rename(world.folder / "unmounted")
-    code, _, err = coloc("archives")
-    assert (code, "the repository that we know is gone — is its disk mounted?" in err) == (1, True)
+    code, out, err = coloc("archives")
+    assert (code, out, "the repository that we know is gone — is its disk mounted?" in err) == (1, "", True)
     assert "backup --new-repository merle" in err
     assert [(check.ok, "is gone" in check.sentence) for check in check_hosts(world.config)] == [(False, True)]
     world.repository("merle").init()

@@ -215,7 +215,7 @@ def build(folder: Path, servers: Servers, units: Units) -> House:
 def _describe(folder: Path, repository: Path, servers: Servers, units: Units) -> House:
     passphrase = folder / "passphrase"
     data = {
-        "coloc": {"name": "rosa"},
+        "coloc": {"name": "rosa", "language": "en"},
         "root": str(folder / "root"),
         "paths": {"journal": str(folder / "journal"), "facts": str(folder / "facts")},
         "backup": {"passphrase_file": str(passphrase), "hosts": {"alouette": {"path": str(repository)}}},

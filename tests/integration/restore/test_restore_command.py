@@ -25,7 +25,7 @@ def test_the_command_from_plan_to_undo(house: House, capsys: pytest.CaptureFixtu
     changed = house.files()
     assert call(house, "blog", "--dry-run") == 0
     text = capsys.readouterr().out
-    assert "is replaced: /var/www/blog" in text and "simulation" in text and "blog.service" in text
+    assert "is replaced: /var/www/blog" in text and "Simulation: nothing was changed" in text and "blog.service" in text
     with pytest.raises(ColocError, match="nobody is here to ask"):
         call(house, "blog")
     assert house.files() == changed and house.units.orders() == []
