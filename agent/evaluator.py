@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agent import backup_store, incident_store, quota_store
-from agent.aged import aged
-from agent.incidents import MAX_SILENCE, Change, Incident, Phase, Step, evaluate, forgotten
+from agent import backup_store, incident_store, quota_store, silences, told_store
+from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, evaluate, forgotten
+from agent.inhibition import AFTERWARDS
+from agent.marking import Marker
 from agent.observation import Observation
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
+from agent.telling import Tidings
 from coloc.config.whole import Config
 from coloc.facts import Fact
 from coloc.requests import Request
@@ -23,7 +25,7 @@ from coloc.state import State
 from coloc.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
-Tell = Callable[[sqlite3.Connection, Incident, Change, datetime], Incident]
+Tell = Callable[[sqlite3.Connection, Iterable[Tidings], datetime], object]
 _CLOCK_ERROR = timedelta(hours=1)
 
 
@@ -34,7 +36,6 @@ class Evaluator:
         self._state, self._facts, self._tell = state, facts, tell
         self._backups: tuple[backup_store.BackupStanding, ...] = ()
         self._backups_at = -1
-        self._told_old: set[int] = set()  # since this start; saying it again would change nothing
 
     def evaluate(
         self,
@@ -66,24 +67,46 @@ class Evaluator:
             frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
         )
         found = findings(situation)
-        steps = evaluate(is_open, found, now, quiet=quiet)
+        steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))
         steps += forgotten(is_open.values(), frozenset(item.key for item in found), able(situation), now)
         wanted = list(requests)
-        moving = {step.incident.key for step in steps}
-        old = [one for one in aged(is_open.values(), now) if one.key not in moving and one.id not in self._told_old]
-        if not (steps or moved or wanted or old):
+        is_calm = all(incident.phase is Phase.PENDING for incident in is_open.values())
+        if is_calm and not (steps or moved or wanted or incident_store.held_and_over(connection)):
             return taken
         with self._state.transaction():
-            for step in steps:
-                self._take_step(step, now)
+            changes = dict(self._take_step(step, now) for step in steps)
             quota_store.save(connection, moved)
             quota_store.keep_only(connection, ((item.project, item.resource) for item in quotas))
-            for incident in old:
-                incident_store.update(connection, self._tell(connection, incident, Change.ESCALATED, now))
             for request in wanted:
-                self._obey(request, now)
-        self._told_old |= {incident.id for incident in old}
+                changes |= self._obey(request, now)
+            self._speak(Marker(config, observation.colocation, silences.known(connection, now), now), changes)
         return taken
+
+    def _speak(self, marker: Marker, changes: dict[int, Change | None]) -> None:
+        """Mark what is open, then let what changed, and what waited for its time, be told."""
+        connection, now = self._state.connection, marker.now
+        is_open = incident_store.open_incidents(connection)
+        marked = marker.marked(is_open.values(), incident_store.over_since(connection, now - AFTERWARDS))
+        for incident in marked:
+            before = is_open[incident.key]
+            if incident != before:
+                incident_store.update(connection, incident)
+            if incident.followers != before.followers:
+                changes[incident.id] = changes.get(incident.id) or Change.UPDATED
+        over = {incident.id: incident for incident in incident_store.held_and_over(connection)}
+        for number in (number for number, change in changes.items() if change is Change.RESOLVED):
+            ended = incident_store.get(connection, number)
+            over |= {number: ended} if ended is not None else {}
+        spoken_of = [*(incident for incident in marked if incident.phase is not Phase.PENDING), *over.values()]
+        words = {number: change for number, change in changes.items() if change is not None}
+        self._tell(connection, marker.tidings(spoken_of, words), now)
+
+    def _earlier(self, now: datetime) -> dict[str, tuple[datetime, ...]]:
+        """When what is over by now began, of the last hour: flapping is seen across incidents."""
+        found: dict[str, tuple[datetime, ...]] = {}
+        for incident in incident_store.over_since(self._state.connection, now - FLAPPING_WITHIN):
+            found[incident.key] = incident.beginnings
+        return found
 
     def _standing_backups(self) -> tuple[backup_store.BackupStanding, ...]:
         """The same objects until something is written: only we write, and reading all of them is dear."""
@@ -92,14 +115,12 @@ class Evaluator:
             self._backups, self._backups_at = tuple(backup_store.standings(self._state.connection)), changes
         return self._backups
 
-    def _take_step(self, step: Step, now: datetime) -> None:
-        connection = self._state.connection
-        incident = incident_store.save(connection, step, now)
+    def _take_step(self, step: Step, now: datetime) -> tuple[int, Change | None]:
+        incident = incident_store.save(self._state.connection, step, now)
         if step.change in {None, Change.BEGAN, Change.VANISHED}:
-            return
-        told = self._tell(connection, incident, step.change or Change.UPDATED, now)
-        incident_store.update(connection, told)
+            return incident.id, None
         logger.info("incident", extra={"id": incident.id, "rule": incident.rule, "change": str(step.change)})
+        return incident.id, step.change
 
     def _quotas(
         self, config: Config, observation: Observation, now: datetime
@@ -132,20 +153,44 @@ class Evaluator:
                 self._state.put("first_seen", json.dumps(known))
         return {app: parse_iso(moment) for app, moment in known.items()}
 
-    def _obey(self, request: Request, now: datetime) -> None:
-        connection = self._state.connection
-        number, by = request.values.get("incident"), str(request.values.get("by", ""))[:60]
-        incident = incident_store.get(connection, number) if isinstance(number, int) else None
-        if incident is None or incident.phase is Phase.RESOLVED:
+    def _obey(self, request: Request, now: datetime) -> dict[int, Change | None]:
+        """Do what was asked for; returns what changed of which incident."""
+        connection, by = self._state.connection, str(request.values.get("by", ""))[:60]
+        if request.kind in {"quiet", "unquiet"}:
+            self._obey_silence(request, by, now)
+            return {}
+        incidents = [incident_store.get(connection, number) for number in self._meant(request)]
+        found = [each for each in incidents if each is not None and each.phase is not Phase.RESOLVED]
+        if not found:
             logger.warning("a request names no open incident", extra={"request": request.kind})
+        change = Change.ACKED if request.kind == "ack" else Change.SILENCED
+        for incident in found:
+            if change is Change.ACKED:
+                after = replace(incident, acked_by=by or "?")
+            else:
+                after = replace(incident, silenced_until=now + _silence(request.values.get("seconds")))
+            incident_store.note(connection, incident.id, now, request.kind, by)
+            incident_store.update(connection, after)
+        return dict.fromkeys((each.id for each in found), change)
+
+    def _meant(self, request: Request) -> list[int]:
+        """The incidents that a request is about: one by its number, or those that a message tells."""
+        number, about = request.values.get("incident"), request.values.get("about")
+        if isinstance(about, str):
+            return told_store.told_by(self._state.connection, about)
+        return [number] if isinstance(number, int) else []
+
+    def _obey_silence(self, request: Request, by: str, now: datetime) -> None:
+        number, connection = request.values.get("silence"), self._state.connection
+        if request.kind == "unquiet":
+            done = isinstance(number, int) and 0 < number < 2**63 and silences.end(connection, number, now)
+            if not done:
+                logger.warning("a request names no silence that lasts", extra={"request": request.kind})
             return
-        if request.kind == "ack":
-            incident, change = replace(incident, acked_by=by or "?"), Change.ACKED
-        else:
-            until = now + _silence(request.values.get("seconds"))
-            incident, change = replace(incident, silenced_until=until), Change.SILENCED
-        incident_store.note(connection, incident.id, now, request.kind, by)
-        incident_store.update(connection, self._tell(connection, incident, change, now))
+        labels = {name: str(request.values[name])[:200] for name in silences.LABELS if request.values.get(name)}
+        rule, why = str(request.values.get("rule", ""))[:100], str(request.values.get("why", ""))[:300]
+        until = now + _silence(request.values.get("seconds"))
+        silences.add(connection, silences.Silence(now, until, by or "?", rule, labels, why))
 
 
 def _silence(seconds: str | int | float | None) -> timedelta:

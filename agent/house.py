@@ -20,7 +20,6 @@ from prometheus_client.metrics_core import Metric
 from agent.client import local_socket
 from agent.colocation import ColocationReader
 from agent.door import Door
-from agent.incidents import Change, Incident
 from agent.news import News
 from agent.observation import Observation
 from agent.page.page import render
@@ -31,7 +30,7 @@ from agent.rules import CollectorHealth
 from agent.scrape import scrape_routes
 from agent.snapshot import open_by_severity, snapshot
 from agent.status import Status, to_json
-from agent.telling import Teller
+from agent.telling import Teller, Tidings
 from agent.web import Request, Response, Route, Web
 from agent.wiring import blind_spots, collectors_of
 from alerts.building import channels_of
@@ -116,9 +115,9 @@ class House:
         except StateError as error:  # the next start counts again what was not saved
             logger.warning("what the collectors know was not saved", extra={"why": error.sentence()})
 
-    def tell(self, connection: sqlite3.Connection, incident: Incident, change: Change, now: datetime) -> Incident:
-        """Write what this change makes us say into the outbox, in the caller's transaction."""
-        return self._teller.tell(connection, incident, change, now)
+    def tell(self, connection: sqlite3.Connection, tidings: Iterable[Tidings], now: datetime) -> None:
+        """Write what all this makes us say into the outbox, in the caller's transaction."""
+        self._teller.tell(connection, tidings, now)
 
     def look(self, now: datetime) -> Observation:
         """What the collectors found last, and the apps as they are now."""

@@ -17,6 +17,20 @@ def open_incidents(connection: sqlite3.Connection) -> dict[str, Incident]:
     return {row["key"]: _incident(row) for row in rows}
 
 
+def held_and_over(connection: sqlite3.Connection) -> list[Incident]:
+    """Incidents that were over before the word that was due of them could be said."""
+    rows = connection.execute("SELECT * FROM incidents WHERE held <> '' AND resolved_at IS NOT NULL ORDER BY id")
+    return [_incident(row) for row in rows]
+
+
+def over_since(connection: sqlite3.Connection, moment: datetime) -> list[Incident]:
+    """Incidents that people could hear of and that ended at `moment` or later."""
+    rows = connection.execute(
+        "SELECT * FROM incidents WHERE resolved_at >= ? AND fired_at IS NOT NULL ORDER BY id", (iso(moment),)
+    )
+    return [_incident(row) for row in rows]
+
+
 def latest(connection: sqlite3.Connection, limit: int) -> list[Incident]:
     """The incidents that people were told of, newest first; open ones before those that are over."""
     rows = connection.execute(
@@ -67,26 +81,27 @@ def update(connection: sqlite3.Connection, incident: Incident) -> None:
 
 def _insert(connection: sqlite3.Connection, incident: Incident) -> int:
     cursor = connection.execute(
-        "INSERT INTO incidents (key, rule, labels, phase, severity, value, pending_since, fired_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO incidents (key, rule, labels, pending_since, phase, severity, value) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             incident.key,
             incident.rule,
             json.dumps(incident.labels),
+            iso(incident.pending_since),
             incident.phase,
             incident.severity,
             json.dumps(dict(incident.value)),
-            iso(incident.pending_since),
-            _text(incident.fired_at),
         ),
     )
-    return int(cursor.lastrowid or 0)
+    number = int(cursor.lastrowid or 0)
+    _update(connection, replace(incident, id=number))
+    return number
 
 
 def _update(connection: sqlite3.Connection, incident: Incident) -> None:
     connection.execute(
         "UPDATE incidents SET phase = ?, severity = ?, value = ?, pending_since = ?, fired_at = ?, clearing_since = ?, "
-        "resolved_at = ?, acked_by = ?, silenced_until = ?, told = ? WHERE id = ?",
+        "resolved_at = ?, acked_by = ?, silenced_until = ?, told = ?, loudest = ?, beginnings = ?, unstable = ?, "
+        "held = ?, cause = ?, escalated = ?, followers = ? WHERE id = ?",
         (
             incident.phase,
             incident.severity,
@@ -98,6 +113,13 @@ def _update(connection: sqlite3.Connection, incident: Incident) -> None:
             incident.acked_by,
             _text(incident.silenced_until),
             incident.told,
+            incident.loudest or "",
+            json.dumps([iso(moment) for moment in incident.beginnings]),
+            incident.unstable,
+            incident.held,
+            incident.cause,
+            incident.escalated,
+            incident.followers,
             incident.id,
         ),
     )
@@ -119,6 +141,13 @@ def _incident(row: sqlite3.Row) -> Incident:
         _time(row["silenced_until"]),
         row["told"],
         row["id"],
+        Severity(row["loudest"]) if row["loudest"] else None,
+        tuple(parse_iso(moment) for moment in json.loads(row["beginnings"])),
+        bool(row["unstable"]),
+        row["held"],
+        row["cause"],
+        bool(row["escalated"]),
+        row["followers"],
     )
 
 

@@ -9,8 +9,12 @@ An incident is a rule and its labels. It goes
     CLEARING  → FIRING   it came back: the same incident goes on
     CLEARING  → RESOLVED it stayed away for `clear_after`: the message is edited and says so
 
-Acknowledged and silenced are marks; they change how loud we are, never what we see. While a collector cannot say
-whether the condition holds (no reading), the incident stays where it is: no news is not good news.
+Acknowledged, silenced, inhibited and unstable are marks; they change how loud we are, never what we see. While a
+collector cannot say whether the condition holds (no reading), the incident stays where it is: no news is not good news.
+
+Flapping: what begins for the third time within an hour is `unstable`. Then it is over only when it stayed away for half
+an hour, so that its comings and goings are one incident and one message. A severity that goes up and down is told as
+worse only when it is worse than ever before.
 """
 
 from __future__ import annotations
@@ -40,6 +44,9 @@ class Severity(StrEnum):
 
 
 MAX_SILENCE = timedelta(days=30)
+FLAPPING_WITHIN = timedelta(hours=1)
+_FLAPPING_FROM = 3
+_CALM = timedelta(minutes=30)
 _CLOCK_ERROR = timedelta(hours=1)
 _ORDER = {severity: place for place, severity in enumerate(Severity)}
 
@@ -86,6 +93,13 @@ class Incident:
     silenced_until: datetime | None = None
     told: int = 0  # how many messages were decided for it
     id: int = 0
+    loudest: Severity | None = None  # the worst that it ever was
+    beginnings: tuple[datetime, ...] = ()  # when this very thing began within the last hour, also as earlier incidents
+    unstable: bool = False
+    held: str = ""  # why a word that is due was not said yet: silenced | inhibited | night
+    cause: int = 0  # inhibited: the number of the incident that it follows from
+    escalated: bool = False  # told for its age: see agent.aged
+    followers: int = 0  # how many open incidents follow from it and keep quiet
 
     def silenced(self, now: datetime) -> bool:
         """True while somebody asked for quiet: longer than it can be asked for, the clock was ahead then."""
@@ -117,10 +131,16 @@ class Step:
 
 
 def evaluate(
-    open_incidents: Mapping[str, Incident], findings: Iterable[Finding], now: datetime, *, quiet: bool = False
+    open_incidents: Mapping[str, Incident],
+    findings: Iterable[Finding],
+    now: datetime,
+    *,
+    quiet: bool = False,
+    earlier: Mapping[str, tuple[datetime, ...]] | None = None,
 ) -> list[Step]:
     """What every finding makes of the incident it is about; only changed incidents are returned.
 
+    earlier: when incidents of the same key that are over began, of the last hour.
     quiet: the agent has just started: conditions are seen, but nothing new fires yet. A clock that was set back never
     makes a wait longer than its rule says twice over: times in the future count as now.
     """
@@ -131,13 +151,16 @@ def evaluate(
             continue  # one incident per key: of two findings the first counts
         seen.add(finding.key)
         incident = open_incidents.get(finding.key)
-        step = _begin(finding, now, quiet=quiet) if incident is None else _go_on(incident, finding, now, quiet=quiet)
+        if incident is None:
+            step = _begin(finding, (earlier or {}).get(finding.key, ()), now, quiet=quiet)
+        else:
+            step = _go_on(incident, finding, now, quiet=quiet)
         if step is not None:
             steps.append(step)
     return steps
 
 
-def _begin(finding: Finding, now: datetime, *, quiet: bool) -> Step | None:
+def _begin(finding: Finding, earlier: tuple[datetime, ...], now: datetime, *, quiet: bool) -> Step | None:
     if not finding.active:
         return None
     incident = Incident(
@@ -148,10 +171,29 @@ def _begin(finding: Finding, now: datetime, *, quiet: bool) -> Step | None:
         finding.severity,
         dict(finding.value),
         pending_since=now,
+        beginnings=earlier,
     )
     if finding.wait <= timedelta(0) and not quiet:
-        return Step(replace(incident, phase=Phase.FIRING, fired_at=now), Change.FIRED)
+        return Step(_fired(incident, finding, now), Change.FIRED)
     return Step(incident, Change.BEGAN)
+
+
+def _fired(incident: Incident, finding: Finding, now: datetime) -> Incident:
+    return replace(
+        _begun_again(incident, now),
+        phase=Phase.FIRING,
+        fired_at=now,
+        severity=finding.severity,
+        loudest=finding.severity,
+        value=dict(finding.value),
+    )
+
+
+def _begun_again(incident: Incident, now: datetime) -> Incident:
+    """One more beginning; the third within an hour makes it unstable. Times of a clock that was ahead do not count."""
+    lately = tuple(moment for moment in incident.beginnings if timedelta(0) <= now - moment <= FLAPPING_WITHIN)
+    beginnings = (*lately, now)[-_FLAPPING_FROM:]
+    return replace(incident, beginnings=beginnings, unstable=incident.unstable or len(beginnings) >= _FLAPPING_FROM)
 
 
 def _go_on(incident: Incident, finding: Finding, now: datetime, *, quiet: bool) -> Step | None:
@@ -160,17 +202,18 @@ def _go_on(incident: Incident, finding: Finding, now: datetime, *, quiet: bool) 
     if incident.phase is Phase.PENDING:
         return _pending(incident, finding, now, quiet=quiet)
     if finding.active:
-        return _still_wrong(incident, finding)
+        return _still_wrong(incident, finding, now)
     return _no_longer_wrong(incident, finding, now)
 
 
 def _no_longer_wrong(incident: Incident, finding: Finding, now: datetime) -> Step | None:
-    if finding.clear_after <= timedelta(0):
+    clear_after = max(finding.clear_after, _CALM) if incident.unstable else finding.clear_after
+    if clear_after <= timedelta(0):
         return Step(_resolved(incident, now), Change.RESOLVED)
     if incident.phase is Phase.FIRING:
         return Step(replace(incident, phase=Phase.CLEARING, clearing_since=now), None)
     since = min(incident.clearing_since or now, now)
-    if now - since >= finding.clear_after:
+    if now - since >= clear_after:
         return Step(_resolved(incident, now), Change.RESOLVED)
     # A clock set back: the wait begins again at the new time, once.
     return Step(replace(incident, clearing_since=since), None) if since != incident.clearing_since else None
@@ -181,27 +224,24 @@ def _pending(incident: Incident, finding: Finding, now: datetime, *, quiet: bool
         return Step(replace(incident, phase=Phase.RESOLVED, resolved_at=now), Change.VANISHED)
     since = min(incident.pending_since, now)
     if now - since >= finding.wait and not quiet:
-        fired = replace(
-            incident,
-            phase=Phase.FIRING,
-            fired_at=now,
-            pending_since=since,
-            severity=finding.severity,
-            value=dict(finding.value),
-        )
+        fired = _fired(replace(incident, pending_since=since), finding, now)
         return Step(fired, Change.FIRED)
     return Step(replace(incident, pending_since=since), None) if since != incident.pending_since else None
 
 
-def _still_wrong(incident: Incident, finding: Finding) -> Step | None:
+def _still_wrong(incident: Incident, finding: Finding, now: datetime) -> Step | None:
+    came_back = incident.phase is Phase.CLEARING
+    before = _begun_again(incident, now) if came_back else incident
     after = replace(
-        incident, phase=Phase.FIRING, clearing_since=None, severity=finding.severity, value=dict(finding.value)
+        before, phase=Phase.FIRING, clearing_since=None, severity=finding.severity, value=dict(finding.value)
     )
-    if _ORDER[finding.severity] > _ORDER[incident.severity]:
-        return Step(after, Change.WORSE)
-    if finding.severity is not incident.severity or dict(finding.value) != dict(incident.value):
+    loudest = incident.loudest or incident.severity
+    if _ORDER[finding.severity] > _ORDER[loudest]:
+        return Step(replace(after, loudest=finding.severity), Change.WORSE)
+    news = (finding.severity, dict(finding.value), after.unstable)
+    if news != (incident.severity, dict(incident.value), incident.unstable):
         return Step(after, Change.UPDATED)
-    return Step(after, None) if incident.phase is Phase.CLEARING else None
+    return Step(after, None) if came_back else None
 
 
 def _resolved(incident: Incident, now: datetime) -> Incident:

@@ -12,10 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from agent.incidents import Severity
 
 _NOW = timedelta(0)
+
+
+class Concern(StrEnum):
+    """What a rule is about: it decides whether what is critical rings at night, and whose level of service counts."""
+
+    MACHINE = "machine"
+    DATA = "data"  # backups and their proofs
+    APP = "app"
+    HOUSE = "house"  # quotas, upkeep, the agent itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class RuleSpec:
     name: str
     subject: tuple[str, ...]  # the labels of its findings
     levels: tuple[tuple[Severity, str], ...]
+    concern: Concern = Concern.HOUSE
     wait: timedelta = _NOW
     clear_after: timedelta = _NOW
     above: float | None = None  # the threshold, where coloc.yml may change it
@@ -53,6 +64,7 @@ _TABLE = (
         "app_down",
         ("app", "project"),
         ((Severity.CRITICAL, "coloc_app_up{HERE} == 0"),),
+        Concern.APP,
         wait=timedelta(seconds=30),
         clear_after=timedelta(seconds=30),
     ),
@@ -63,7 +75,7 @@ _TABLE = (
         wait=timedelta(minutes=5),
         clear_after=timedelta(minutes=1),
     ),
-    RuleSpec("host_unreachable", ("host",), ((Severity.WARNING, "coloc_backup_host_up{HERE} == 0"),)),
+    RuleSpec("host_unreachable", ("host",), ((Severity.WARNING, "coloc_backup_host_up{HERE} == 0"),), Concern.DATA),
     RuleSpec(
         "backup_failed",
         ("app", "project", "host"),
@@ -74,11 +86,13 @@ _TABLE = (
                 " unless on (coloc, instance, host) coloc_backup_host_up{HERE} == 0",
             ),
         ),
+        Concern.DATA,
     ),
     RuleSpec(
         "backup_late",
         ("app", "project", "host"),
         ((Severity.CRITICAL, "time() - coloc_backup_awaited_since_timestamp_seconds{HERE} > LATE"),),
+        Concern.DATA,
     ),
     RuleSpec(
         "disk_nearly_full",
@@ -91,6 +105,7 @@ _TABLE = (
             ),
             (Severity.CRITICAL, f"{_DISK} >= SEVERE"),
         ),
+        Concern.MACHINE,
         wait=timedelta(seconds=30),
         clear_after=timedelta(minutes=1),
         above=0.90,
@@ -106,3 +121,11 @@ _TABLE = (
     RuleSpec("config_invalid", (), ((Severity.WARNING, "coloc_config_last_reload_success{HERE} == 0"),)),
 )
 SPECS: Mapping[str, RuleSpec] = {spec.name: spec for spec in _TABLE}
+
+
+def concern_of(rule: str, labels: Mapping[str, str]) -> Concern:
+    """What an incident is about; a rule that coloc.yml adds is about an app when it names one, else the machine."""
+    spec = SPECS.get(rule)
+    if spec is not None:
+        return spec.concern
+    return Concern.APP if "app" in labels else Concern.MACHINE

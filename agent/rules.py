@@ -16,6 +16,7 @@ from agent.backup_store import BackupStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rule_table import SPECS
+from agent.service_level import served
 from collectors.usage import FilesystemUsage
 from coloc.config.rules import RuleChange
 from coloc.config.whole import Config
@@ -183,7 +184,8 @@ def findings(situation: Situation) -> list[Finding]:
     for name, rule in RULES.items():
         change = situation.config.rules.get(name, RuleChange())
         if not change.off:
-            found += [_changed(finding, change) for finding in rule(situation)]
+            config = situation.config
+            found += [_changed(served(config, finding), change) for finding in rule(situation)]
     return found
 
 

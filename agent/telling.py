@@ -1,36 +1,80 @@
-"""Decides who hears of an incident, where and how loudly, and writes it into the outbox. The words come from alerts.
+"""Decides who hears of an incident and where, and writes it into the outbox. The words come from alerts.
 
-An incident is one message per channel: the first is new, every later word edits it. In Matrix, what happened also
-stays as a line in the message's thread, a silent notice unless it has to ring: it got worse, nobody took it on, or what
-was critical or nobody's is over. Matrix and the forum are used from the stage `alert` on; the console always. An
-incident lives in its project's room when it has one, else the machine's, and stays where it was first told, whatever
-coloc.yml says later. The forum hears of what is critical and half an hour old. Silence and acknowledgement make edits
-quiet; a resolution is never swallowed.
+The rules, in plain sentences:
+* Matrix and the forum are used from the stage `alert` on; the console always. An incident lives in its project's room
+  when it has one, else the machine's, and stays where it was first told, whatever coloc.yml says later. The forum hears
+  of what is critical and half an hour old;
+* an incident is one message per channel: the first is new, every later word edits it. What begins together within
+  seconds is one message, a storm as well: it rings once, and names them all;
+* how loudly, says `loudness.py`. What waits is told when its time has come; on the console the night is no reason
+  to wait. A resolution is never swallowed: whoever heard of it, hears that it is over;
+* in Matrix what happened also stays as a line in the message's thread, a silent notice unless it has to ring: it got
+  worse, nobody took it on, what was held back would have rung, or what was critical or nobody's is over, all of it.
+  Edits are silent there; elsewhere an edit rings when it got worse.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from agent.incidents import Change, Incident, Severity
-from alerts import messages
+from agent import incident_store, told_store
+from agent.aged import aged
+from agent.incidents import Change, Incident, Phase, Severity
+from agent.loudness import Loudness
+from agent.told_store import Place
+from alerts import messages, together
 from alerts.history import history_line
 from coloc import outbox
 from coloc.config.whole import Config
+from coloc.outbox import Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One place where an incident is told. `key`: of its message there; `is_told`: that message was decided before."""
+    """One place where an incident is told."""
 
     channel: str
     target: str
     language: str
-    key: str
-    is_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tidings:
+    """An incident as it stands, what changed of it this time, and how loudly it may be told."""
+
+    incident: Incident
+    change: Change | None
+    loudness: Loudness
+
+
+@dataclass(slots=True)
+class _Words:
+    """What one turn has to say at one message or place: the incidents, and whether it rings."""
+
+    incidents: list[Incident] = field(default_factory=list)
+    rings: bool = False
+
+    def add(self, incident: Incident, *, rings: bool) -> None:
+        self.incidents.append(incident)
+        self.rings = self.rings or rings
+
+
+@dataclass(slots=True)
+class _Turn:
+    """All that one turn has to say."""
+
+    news: dict[Route, _Words] = field(default_factory=dict)
+    edits: dict[Place, _Words] = field(default_factory=dict)
+    lines: dict[Place, list[tuple[Incident, Change, bool]]] = field(default_factory=dict)
+
+    def edit(self, place: Place, incident: Incident, *, rings: bool) -> None:
+        self.edits.setdefault(place, _Words()).add(incident, rings=rings)
+
+    def line(self, place: Place, incident: Incident, change: Change, *, rings: bool) -> None:
+        self.lines.setdefault(place, []).append((incident, change, rings))
 
 
 class Teller:
@@ -39,95 +83,179 @@ class Teller:
     def __init__(self, config: Config) -> None:
         self._config = config
 
-    def tell(self, connection: sqlite3.Connection, incident: Incident, change: Change, now: datetime) -> Incident:
-        """Add what this change makes us say, in the caller's transaction; returns the incident with its count."""
-        for route in self.routes(connection, incident, change):
-            if change is Change.RESOLVED and not route.is_told:
-                continue  # nobody heard of it here: nothing to take back
-            if change is not Change.ESCALATED or not route.is_told:
-                self._write(connection, incident, change, route, now)
-            if route.channel == "matrix" and route.is_told:
-                self._write_line(connection, incident, change, route, now)
-        return replace(incident, told=incident.told + 1)
+    def tell(self, connection: sqlite3.Connection, tidings: Iterable[Tidings], now: datetime) -> list[Incident]:
+        """Add what all this makes us say, in the caller's transaction; returns the incidents whose marks changed."""
+        turn = _Turn()
+        changed: dict[int, Incident] = {}
+        for item in tidings:
+            after = self._sort(connection, item, turn, now)
+            if after != item.incident:
+                changed[after.id] = after
+        for incident in changed.values():
+            incident_store.update(connection, incident)
+        for route, words in turn.news.items():
+            self._begin(connection, route, words, turn, now)
+        for place, words in turn.edits.items():
+            first = words.incidents[0]
+            key = f"{place.about}:{first.id}.{first.told}"
+            self._write(connection, place, words, now, key=key, kind=Kind.EDIT)
+        for place, lines in turn.lines.items():
+            self._write_lines(connection, place, lines, now)
+        return list(changed.values())
+
+    def _sort(self, connection: sqlite3.Connection, item: Tidings, turn: _Turn, now: datetime) -> Incident:
+        """Put one incident where it belongs; returns it with its marks."""
+        incident, over = item.incident, item.incident.phase is Phase.RESOLVED
+        told = told_store.places(connection, incident.id)
+        unheard = [route for route in self.routes(incident, now) if route.channel not in told]
+        now_heard = [route for route in unheard if _begins(route, item)]
+        waits = _what_waits(item, is_told=bool(told), all_heard=len(now_heard) == len(unheard))
+        due = bool(incident.held) and not waits and not over and item.loudness.is_heard
+        change = item.change or (Change.WORSE if due else None)
+        if change is None and not now_heard:
+            return replace(incident, held=waits)
+        escalated = incident.escalated or change is Change.ESCALATED
+        incident = replace(incident, held=waits, told=incident.told + 1, escalated=escalated)
+        loud = item.loudness is Loudness.RINGS
+        if change is not None:
+            for place in told.values():
+                _retell(place, incident, change, turn, loud=loud, now=now)
+        for route in now_heard:
+            turn.news.setdefault(route, _Words()).add(incident, rings=loud and not over)
+        return incident
+
+    def _begin(self, connection: sqlite3.Connection, route: Route, words: _Words, turn: _Turn, now: datetime) -> None:
+        """What is new at one place: a message of its own, or part of the one that began seconds ago."""
+        last = told_store.last_message(connection, route.channel, route.target)
+        numbers = [incident.id for incident in words.incidents]
+        if last is not None and told_store.may_join(last, now, rings=words.rings):
+            place = Place(route.channel, route.target, last.about)
+            told_store.remember(connection, numbers, place, now, rings=last.rings)
+            for incident in words.incidents:
+                turn.edit(place, incident, rings=False)
+            return
+        leader = min(words.incidents, key=_importance)
+        place = Place(route.channel, route.target, f"incident:{leader.id}:{route.channel}:{route.target}")
+        told_store.remember(connection, numbers, place, now, rings=words.rings)
+        self._write(connection, place, words, now, key=place.about, kind=Kind.NEW)
 
     def _write(
-        self, connection: sqlite3.Connection, incident: Incident, change: Change, route: Route, now: datetime
+        self, connection: sqlite3.Connection, place: Place, words: _Words, now: datetime, *, key: str, kind: Kind
     ) -> None:
-        message = messages.incident_message(_facts(incident, now), route.language, self._config.zone)
-        loud = change in {Change.FIRED, Change.WORSE, Change.ESCALATED} and _may_ring(incident, now)
+        known = [incident_store.get(connection, number) for number in told_store.told_by(connection, place.about)]
+        incidents = sorted((each for each in known if each is not None), key=_importance)
+        message = self._message(incidents, self._language(place.channel), now)
         outbox.add(
             connection,
-            channel=route.channel,
-            target=route.target,
-            kind=outbox.Kind.EDIT if route.is_told else outbox.Kind.NEW,
-            key=f"{route.key}:{incident.told}" if route.is_told else route.key,
-            about=route.key,
-            message=replace(message, rings=loud),
+            channel=place.channel,
+            target=place.target,
+            kind=kind,
+            key=key,
+            about=place.about,
+            message=replace(message, rings=words.rings),
             now=now,
         )
 
-    def _write_line(
-        self, connection: sqlite3.Connection, incident: Incident, change: Change, route: Route, now: datetime
+    def _write_lines(
+        self,
+        connection: sqlite3.Connection,
+        place: Place,
+        lines: Sequence[tuple[Incident, Change, bool]],
+        now: datetime,
     ) -> None:
-        line = history_line(str(change), _facts(incident, now), route.language, self._config.zone)
-        loud = rings_in_thread(incident, change, now)
-        if line is None or (change is Change.ESCALATED and not loud):
+        """What happened, as one line or a few in the thread of a message."""
+        language = self._language(place.channel)
+        known = [incident_store.get(connection, number) for number in told_store.told_by(connection, place.about)]
+        all_over = all(each is None or each.phase is Phase.RESOLVED for each in known)
+        rings = any(loud and (change is not Change.RESOLVED or all_over) for _, change, loud in lines)
+        words = [
+            history_line(str(change), _facts(incident, now), language, self._config.zone)
+            for incident, change, _ in lines
+        ]
+        said = [word for word in words if word is not None]
+        if not said:
             return
+        first = lines[0][0]
         outbox.add(
             connection,
-            channel=route.channel,
-            target=route.target,
-            kind=outbox.Kind.REPLY,
-            key=f"{route.key}:escalated" if change is Change.ESCALATED else f"{route.key}:{incident.told}:line",
-            about=route.key,
-            message=replace(line, rings=loud),
+            channel=place.channel,
+            target=place.target,
+            kind=Kind.REPLY,
+            key=f"{place.about}:{first.id}.{first.told}:line",
+            about=place.about,
+            message=replace(together.joined(said, language), rings=rings),
             now=now,
         )
 
-    def routes(self, connection: sqlite3.Connection, incident: Incident, change: Change) -> Iterator[Route]:
-        """Where an incident is told at this stage: where it was told before, and where it belongs now."""
-        told = dict(_told(connection, incident.id))
-        for channel, target, language in self._places(incident, change, frozenset(told)):
-            where = told.get(channel, target)
-            yield Route(channel, where, language, f"incident:{incident.id}:{channel}:{where}", channel in told)
+    def _message(self, incidents: Sequence[Incident], language: str, now: datetime) -> outbox.Message:
+        texts = [_facts(incident, now) for incident in incidents]
+        if len(texts) == 1:
+            return messages.incident_message(texts[0], language, self._config.zone)
+        return together.group_message(texts, language, self._config.zone)
 
-    def _places(self, incident: Incident, change: Change, told: frozenset[str]) -> Iterator[tuple[str, str, str]]:
-        channels, language = self._config.channels, self._config.coloc.language
+    def _language(self, channel: str) -> str:
+        described = getattr(self._config.channels, channel, None)
+        return getattr(described, "language", None) or self._config.coloc.language
+
+    def routes(self, incident: Incident, now: datetime) -> Iterator[Route]:
+        """Where an incident is told at this stage, when nobody heard of it yet."""
+        channels = self._config.channels
         if channels.console is not None or (channels.matrix is None and channels.forum is None):
-            spoken = channels.console.language if channels.console else None
-            yield "console", "console", spoken or language
+            yield Route("console", "console", self._language("console"))
         if not self._config.reaches("alert"):
             return
         if channels.matrix is not None:
             project = self._config.projects.get(dict(incident.labels).get("project", ""))
             room = (project.room if project else None) or channels.matrix.room
-            yield "matrix", room, channels.matrix.language or language
-        grew_old = change is Change.ESCALATED and incident.severity is Severity.CRITICAL
-        if channels.forum is not None and ("forum" in told or grew_old):
-            yield "forum", str(channels.forum.topic), channels.forum.language or language
+            yield Route("matrix", room, self._language("matrix"))
+        if channels.forum is not None and any(aged([incident], now)):
+            yield Route("forum", str(channels.forum.topic), self._language("forum"))
 
 
 def rings_in_thread(incident: Incident, change: Change, now: datetime) -> bool:
     """Whether the line in the thread rings: it got worse, nobody took it on, or people wait to hear that it is over."""
     if change in {Change.WORSE, Change.ESCALATED}:
-        return _may_ring(incident, now)
+        return not incident.silenced(now) and not incident.acked_by
     if change is Change.RESOLVED:
         return not incident.silenced(now) and (incident.severity is Severity.CRITICAL or not incident.acked_by)
     return False
 
 
-def _may_ring(incident: Incident, now: datetime) -> bool:
-    return not incident.silenced(now) and not incident.acked_by
+def _retell(place: Place, incident: Incident, change: Change, turn: _Turn, *, loud: bool, now: datetime) -> None:
+    """A word more about what a place knows: an edit, and in Matrix a line in the thread."""
+    rings = loud and rings_in_thread(incident, change, now)
+    if change is not Change.ESCALATED:
+        turn.edit(place, incident, rings=rings and change is Change.WORSE and place.channel != "matrix")
+    if place.channel == "matrix" and (rings or change is not Change.ESCALATED):
+        turn.line(place, incident, change, rings=rings)
 
 
-def _told(connection: sqlite3.Connection, number: int) -> Iterator[tuple[str, str]]:
-    """(channel, target) of the messages that an incident has; a room that it was told in first stays its own."""
-    rows = connection.execute(
-        "SELECT channel, target FROM outbox WHERE key > ? AND key < ? AND kind = 'new' ORDER BY id DESC",
-        (f"incident:{number}:", f"incident:{number};"),
-    )
-    for row in rows:
-        yield row["channel"], row["target"]
+def _begins(route: Route, item: Tidings) -> bool:
+    """True when an incident that a place did not hear of yet is told there now."""
+    heard = item.loudness.is_heard or (item.loudness is Loudness.NIGHT and route.channel == "console")
+    if item.incident.phase is Phase.RESOLVED:  # of what the night held back, the morning's digest tells all the same
+        return item.loudness.is_heard and item.incident.held == Loudness.NIGHT
+    return heard and item.incident.phase is Phase.FIRING
+
+
+def _what_waits(item: Tidings, *, is_told: bool, all_heard: bool) -> str:
+    """The mark `held` after this turn: why a word that is due was not said."""
+    incident = item.incident
+    if incident.phase is Phase.RESOLVED:
+        is_night = Loudness.NIGHT in {incident.held, item.loudness} and not item.loudness.is_heard
+        return Loudness.NIGHT if is_night and incident.held and not all_heard else ""
+    if incident.phase is Phase.CLEARING:
+        return incident.held
+    if item.loudness.is_heard:
+        return ""
+    is_due = item.change in {Change.FIRED, Change.WORSE} or bool(incident.held) or not is_told
+    return str(item.loudness) if is_due and (item.change is Change.WORSE or not all_heard or incident.held) else ""
+
+
+def _importance(incident: Incident) -> tuple[bool, int, int]:
+    """Open ones first, the worst first, then the oldest."""
+    order = list(reversed(Severity))
+    return incident.phase is Phase.RESOLVED, order.index(incident.severity), incident.id
 
 
 def title(incident: Incident, language: str, config: Config) -> str:
@@ -147,4 +275,6 @@ def _facts(incident: Incident, now: datetime) -> messages.IncidentText:
         value=dict(incident.value),
         acked_by=incident.acked_by,
         silenced_until=incident.silenced_until if incident.silenced(now) else None,
+        unstable=incident.unstable,
+        followers=incident.followers,
     )

@@ -31,6 +31,8 @@ class IncidentText:
     value: Mapping[str, str] = field(default_factory=dict)
     acked_by: str = ""
     silenced_until: datetime | None = None
+    unstable: bool = False  # it comes and goes
+    followers: int = 0  # what follows from it and keeps quiet
 
 
 def n_(text: str) -> str:
@@ -90,7 +92,7 @@ RULES: Mapping[str, Words] = {
     ),
 }
 _UNKNOWN = Words(n_("Incident of the rule {rule}"), "", n_("See: coloc-agent alerts"))
-_SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
+SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
 _STEPS = {"warn": n_("warned"), "throttle": n_("throttled"), "hard": n_("bounded")}
 _RESOURCES = {
     "cpu": n_("processor"),
@@ -113,11 +115,15 @@ def incident_message(incident: IncidentText, language: str, zone: ZoneInfo) -> M
     words = RULES.get(incident.rule, _UNKNOWN)
     title = _fill(words.title, incident, say, zone)
     resolved = incident.phase == "resolved"
-    sign = "✅" if resolved else _SIGNS.get(incident.severity, "🟠")
+    sign = "✅" if resolved else SIGNS.get(incident.severity, "🟠")
     lines = [_when(incident, say, zone)]
     if not resolved:
         if words.detail and incident.value:
             lines.append(_fill(words.detail, incident, say, zone))
+        if incident.unstable:
+            lines.append(say("Unstable: it comes and goes; told as over when it was calm for half an hour"))
+        if incident.followers:
+            lines.append(say("What follows from it keeps quiet: {number}").format(number=incident.followers))
         if incident.acked_by:
             lines.append(say("Taken on by {who}").format(who=plain(incident.acked_by, longest=60)))
         if incident.silenced_until:

@@ -64,6 +64,34 @@ MIGRATIONS = (
         PRIMARY KEY (project, resource)
     ) STRICT;
     """,
+    """
+    ALTER TABLE incidents ADD COLUMN loudest TEXT NOT NULL DEFAULT '';
+    ALTER TABLE incidents ADD COLUMN beginnings TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE incidents ADD COLUMN unstable INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE incidents ADD COLUMN held TEXT NOT NULL DEFAULT '';
+    ALTER TABLE incidents ADD COLUMN cause INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE incidents ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE incidents ADD COLUMN followers INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX ended_incidents ON incidents (resolved_at);
+
+    -- Where an incident is told: `about` is the key of the message, which it may share with others.
+    CREATE TABLE told (
+        incident INTEGER NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+        channel TEXT NOT NULL, target TEXT NOT NULL, about TEXT NOT NULL,
+        at TEXT NOT NULL, rings INTEGER NOT NULL,
+        PRIMARY KEY (incident, channel)
+    ) STRICT;
+    CREATE INDEX told_about ON told (about);
+    INSERT OR IGNORE INTO told
+        SELECT incidents.id, channel, target, outbox.key, created_at, 1 FROM outbox JOIN incidents
+        ON outbox.key = 'incident:' || incidents.id || ':' || channel || ':' || target;
+
+    CREATE TABLE silences (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        rule TEXT NOT NULL, labels TEXT NOT NULL,  -- what it covers: '' is every rule; labels that must be so
+        begins_at TEXT NOT NULL, ends_at TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -79,7 +107,7 @@ _MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below l
 _NOTHING_FOLLOWS = (
     "state IN ('sent', 'dropped', 'refused') "
     "AND about NOT IN (SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) "
-    "AND NOT EXISTS (SELECT 1 FROM incidents WHERE resolved_at IS NULL AND about LIKE 'incident:' || id || ':%')"
+    "AND about NOT IN (SELECT about FROM told JOIN incidents ON told.incident = incidents.id WHERE resolved_at IS NULL)"
 )
 
 
@@ -170,7 +198,10 @@ class State:
         _reserve_of(self.path).unlink(missing_ok=True)
         for table, which in (
             ("incident_history", "1"),
-            ("incidents", "resolved_at IS NOT NULL AND id NOT IN (SELECT incident FROM incident_history)"),
+            (
+                "incidents",
+                "resolved_at IS NOT NULL AND held = '' AND id NOT IN (SELECT incident FROM incident_history)",
+            ),
             ("outbox", _NOTHING_FOLLOWS),
         ):
             self._give_up(table, which)
@@ -246,7 +277,7 @@ def _open(path: Path, migrations: Sequence[str]) -> State:
         if damage != "ok":
             raise _damaged(path, damage)
         for number in range(version + 1, len(migrations) + 1):
-            _migrate(connection, path, number, migrations[number - 1])
+            _migrate(connection, path, number, migrations[number - 1], is_new=version == 0)
     except sqlite3.OperationalError as error:
         connection.close()
         raise StateError(
@@ -287,8 +318,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, number: int, script: str) -> None:
-    if number > 1:
+def _migrate(connection: sqlite3.Connection, path: Path, number: int, script: str, *, is_new: bool) -> None:
+    if not is_new:
         copy = path.with_name(f"{path.name}.before-{number}")
         copy.unlink(missing_ok=True)
         copy.touch(mode=0o600)

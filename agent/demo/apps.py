@@ -52,6 +52,7 @@ projects:
   tiers-lieu: {{title: Tiers-lieu du quai, kind: association, apps: [mattermost, my_webapp], adminsys: [lea, camille]}}
 apps:
   nextcloud: {{shared_by: {{chorale: 1, velo: 1, tiers-lieu: 2}}}}
+  mattermost: {{service: high}}
 backup:
   passphrase_file: "{folder}/secrets/passphrase"
   hosts:

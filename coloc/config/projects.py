@@ -62,6 +62,7 @@ class AppEntry(Described):
     """What coloc.yml says of an app: who shares it; and, without YunoHost, what it is made of."""
 
     shared_by: dict[str, Annotated[float, Field(gt=0)]] = {}
+    service: Literal["best_effort", "standard", "high"] = "best_effort"
     label: str | None = None
     folders: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()
     user: str | None = None

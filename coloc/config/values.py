@@ -78,6 +78,17 @@ def _parse_clock(value: object) -> object:
     return as_word(value).zfill(5)
 
 
+def parse_window(value: object) -> object:
+    """`22:00-08:00` as it is; `off` (which YAML reads as false) is no window at all."""
+    if value is False or value is None:
+        return None
+    begin, _, end = as_word(value).partition("-")
+    try:
+        return f"{_parse_clock(begin.strip())}-{_parse_clock(end.strip())}"
+    except ValueError as error:
+        raise ValueError("write two times of day such as 22:00-08:00, or off") from error
+
+
 def _parse_zone(value: object) -> object:
     try:
         ZoneInfo(as_word(value) or "?")
@@ -101,6 +112,7 @@ def nothing_means_defaults(value: object) -> object:
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 ClockTime = Annotated[str, BeforeValidator(_parse_clock)]
+DayWindow = Annotated[str | None, BeforeValidator(parse_window)]
 Zone = Annotated[str, BeforeValidator(_parse_zone)]
 Place = Annotated[Path, BeforeValidator(_absolute)]
 # Names become labels, archive names and folder names: short, plain, never an option or a path.

@@ -16,7 +16,7 @@ from coloc.config.places import DatabaseServers, Listen, Paths, Sampling, parse_
 from coloc.config.projects import Adminsys, AppEntry, Project
 from coloc.config.rules import RuleChange, RuleName
 from coloc.config.strangers import strangers
-from coloc.config.values import Described, Name, Place, Seconds, Zone, nothing_means_defaults
+from coloc.config.values import DayWindow, Described, Name, Place, Seconds, Zone, nothing_means_defaults
 
 DEFAULT_PATH = Path("/etc/coloc-agent/coloc.yml")
 STAGES = ("observe", "backup", "alert", "enforce")
@@ -45,6 +45,7 @@ class Config(Described):
     rules: dict[RuleName, RuleChange] = {}
     sampling: Sampling = Sampling()
     startup_quiet: Seconds = 60.0
+    quiet_hours: DayWindow = "22:00-08:00"
     root: Place = Path("/")
     paths: Paths = Paths()
     database_servers: DatabaseServers = DatabaseServers()

@@ -63,7 +63,7 @@ def test_a_run_that_began_in_the_future_hides_no_run_of_now(state: State, spool:
 
 
 def test_an_app_that_was_first_seen_in_the_future_is_late_one_day(state: State, spool: Spool) -> None:
-    evaluator = Evaluator(state, FactReader(state, spool), lambda _connection, incident, _change, _now: incident)
+    evaluator = Evaluator(state, FactReader(state, spool), lambda _connection, _tidings, _now: None)
     seen = Observation(colocation(App("blog", "blog", "Blog", install_dir="/var/www/blog")))
     for now in (NOW + YEARS, NOW, NOW + timedelta(days=9)):
         evaluator.evaluate(config(), seen, [], now)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import incident_store
+from agent import incident_store, told_store
 from agent.incidents import Change, Incident, Phase, Severity, Step
+from agent.told_store import Place
 from coloc import outbox
 from coloc.errors import StateError
 from coloc.outbox import Kind, Message
@@ -231,6 +232,7 @@ def test_the_first_message_of_an_open_incident_stays_so_that_its_end_can_edit_it
     open_one, over = incident(state, "a"), incident(state, "b", Phase.RESOLVED)
     for each in (open_one, over):
         say(state, f"incident:{each.id}:c:t", OLD, "sent")
+        told_store.remember(state.connection, [each.id], Place("c", "t", f"incident:{each.id}:c:t"), OLD, rings=True)
     say(state, f"incident:{open_one.id}9:c:t", OLD, "sent")
     tidy(state)  # type: ignore[operator]
     assert keys(state) == [f"incident:{open_one.id}:c:t"]

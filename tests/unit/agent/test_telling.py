@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from agent import incident_store
 from agent.aged import AFTER, aged
 from agent.incidents import Change, Incident, Phase, Severity
-from agent.telling import Teller, rings_in_thread
+from agent.loudness import Loudness
+from agent.telling import Teller, Tidings, rings_in_thread
 from coloc.config.whole import Config
 from coloc.state import State, open_state
 
@@ -54,9 +57,15 @@ def rows(state: State) -> list[sqlite3.Row]:
 
 def tell(state: State, incident: Incident, *changes: Change, config: Config = config()) -> Incident:  # noqa: B008
     teller = Teller(config)
+    with state.transaction() as connection:
+        columns = "INSERT OR IGNORE INTO incidents (id, key, rule, labels, phase, severity, pending_since) "
+        values = (incident.id, str(incident.id), incident.rule, json.dumps(incident.labels), "", "", "")
+        connection.execute(columns + "VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        incident_store.update(connection, incident)
     for change in changes:
+        loud = Loudness.SILENCED if incident.silenced(NOW) else Loudness.RINGS
         with state.transaction() as connection:
-            incident = teller.tell(connection, incident, change, NOW)
+            (incident,) = teller.tell(connection, [Tidings(incident, change, loud)], NOW) or [incident]
     return incident
 
 
@@ -96,7 +105,7 @@ def test_an_incident_stays_in_the_room_where_it_was_told_when_coloc_yml_changes(
 
 def test_the_forum_hears_of_a_critical_incident_once_it_is_old_and_then_to_its_end(state: State) -> None:
     first = tell(state, DOWN, Change.FIRED)
-    old = tell(state, first, Change.ESCALATED, Change.ESCALATED)
+    old = tell(state, replace(first, fired_at=NOW - AFTER), Change.ESCALATED)
     over = replace(old, phase=Phase.RESOLVED, resolved_at=NOW, severity=Severity.WARNING)
     tell(state, over, Change.RESOLVED)
     assert [row["kind"] for row in rows(state) if row["channel"] == "forum"] == ["new", "edit"]
@@ -110,10 +119,10 @@ def test_what_is_over_before_it_is_old_never_reaches_the_forum(state: State) -> 
 
 def test_nobody_took_it_on_rings_once_in_the_thread_and_somebody_did_never(state: State) -> None:
     first = tell(state, DOWN, Change.FIRED)
-    tell(state, first, Change.ESCALATED, Change.ESCALATED)
+    assert tell(state, first, Change.ESCALATED).escalated
     rang = [row for row in said(state) if row[0] == "matrix"]
     assert [(kind, rings) for _, _, kind, rings in rang] == [("new", True), ("reply", True)]
-    taken = tell(state, replace(DOWN, id=8, acked_by="léa"), Change.FIRED)
+    taken = tell(state, replace(DOWN, id=8, key="other", acked_by="léa"), Change.FIRED)
     tell(state, taken, Change.ESCALATED)
     assert not [row for row in rows(state) if row["key"].startswith("incident:8:matrix") and row["kind"] == "reply"]
 
