@@ -38,6 +38,8 @@ def awaited(
         if app.state is not AppState.OK or not (app.folders or app.databases):
             continue
         for host in sorted(config.backup.hosts):
+            if not config.saves(colocation.project_of(app_id), host):
+                continue
             standing = known.get((app_id, host))
             last = standing.last_success_at if standing else None
             if last is not None and last > now + _CLOCK_ERROR:

@@ -90,6 +90,8 @@ def _remember(connection: sqlite3.Connection, fact: Fact, latest: str) -> bool:
             "AND (coalesce(last_proven_at, '') <= ? OR last_proven_at > ?)",
             (iso(fact.at), app, host, iso(fact.at), latest),
         )
+    elif fact.kind == "forgotten" and app and host:
+        connection.execute("DELETE FROM backups WHERE app = ? AND host = ?", (app, host))
     return True
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "backup": ("backup", "Back up apps to the backup hosts, and read each one back."),
     "archives": ("archives", "The archives of the backup hosts."),
     "prune": ("prune", "Remove archives that retention no longer keeps."),
+    "forget": ("forget", "Delete what an app left behind, for good."),
     "restore": ("restore", "Bring an app back from an archive."),
     "alerts": ("alerts", "Open incidents; take one on, silence one."),
     "quota": ("quota", "Use, limits and what enforcement would do."),

@@ -19,7 +19,7 @@ from types import FrameType
 
 from agent import backup_store
 from agent.announce import announced
-from agent.due import last_start, nightly_is_due
+from agent.due import host_is_due
 from agent.evaluator import Evaluator
 from agent.house import House, build_house
 from agent.notify import Notifier
@@ -178,7 +178,7 @@ class Daemon:
         due = [
             name
             for name, host in config.backup.hosts.items()
-            if nightly_is_due(last_start((started.get(name),), now), host.at or config.backup.at, config.zone, now)
+            if host_is_due(host, config.backup.at, (started.get(name),), config.zone, now)
         ]
         if not due or not self._may_ask(state, now):
             return

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from coloc.config.backups import BackupHost
+from coloc.windows import closes_at
+
 _CLOCK_ERROR = timedelta(hours=1)  # a clock is set back by seconds every day; by more than this it was wrong
 
 
@@ -39,6 +42,15 @@ def nightly_is_due(last_started: datetime | None, at: str, zone: ZoneInfo, now: 
     if last_started is None or last_started > now + _CLOCK_ERROR:
         return True
     return last_started < last_slot(at, zone, now)
+
+
+def host_is_due(
+    host: BackupHost, usual: str, remembered: Iterable[datetime | None], zone: ZoneInfo, now: datetime
+) -> bool:
+    """True when a host's night should begin. One that was missed is caught up at once, but only in its window."""
+    if host.window is not None and closes_at(host.window, zone, now) is None:
+        return False
+    return nightly_is_due(last_start(remembered, now), host.starts_at(usual), zone, now)
 
 
 def last_start(remembered: Iterable[datetime | None], now: datetime) -> datetime | None:

@@ -8,6 +8,8 @@ import click
 class WithVerbs(click.Group):
     """The first word chooses: a verb is a command below this one, anything else belongs to this one."""
 
+    allow_interspersed_args = True  # a group's own default is to stop at the first name
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """A verb takes all that follows it."""
         if args and args[0] in self.commands:

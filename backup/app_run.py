@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,6 +35,7 @@ class AppSet:
     original_bytes: int
     stored_bytes: int
     contents: Contents
+    repository_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ class AppRun:
             sum(each.original_bytes for each in created),
             sum(each.deduplicated_bytes for each in created),
             contents,
+            created[-1].repository_bytes,
         )
 
     def _contents(self, files: Created) -> Contents:
@@ -188,11 +189,6 @@ def agent_version() -> str:
         return metadata.version("coloc-agent")
     except metadata.PackageNotFoundError:
         return "0"
-
-
-def seconds_until(end: float) -> float:
-    """Seconds until a moment of the monotonic clock, at least one: a program is started or it is not."""
-    return max(1.0, end - time.monotonic())
 
 
 def _refuse_holes(plan: AppPlan, created: Created) -> None:

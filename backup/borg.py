@@ -97,6 +97,7 @@ class Repository:
     ssh: Ssh | None = None
     remote_borg: str | None = None
     lock_wait: int = 300
+    upload_limit: int | None = None  # bytes a second
     idle_timeout: float = 1800.0
     run: Run = run
     program: str | None = None
@@ -287,6 +288,7 @@ class Repository:
         listener = Listener(on_progress)
         common = ["--log-json", f"--lock-wait={self.lock_wait}"]
         common += [f"--remote-path={self.remote_borg}"] if self.remote_borg else []
+        common += [f"--upload-ratelimit={self.upload_limit // 1024}"] if self.upload_limit else []
         argv = [self.program or borg_program(), *common, *arguments]
         with secret_pipe(self.passphrase) as descriptor:
             try:

@@ -40,6 +40,7 @@ class Created:
     deduplicated_bytes: int
     repository_id: str
     warnings: tuple[Said, ...] = ()
+    repository_bytes: int = 0  # what the whole repository holds, after this archive
 
     @property
     def unreadable(self) -> tuple[Said, ...]:
@@ -184,6 +185,7 @@ def parse_created(text: str, said: list[Said]) -> Created:
             int(stats["deduplicated_size"]),
             str(data["repository"]["id"]),
             tuple(line for line in said if _about_a_file(line)),
+            _whole(data.get("cache", {}).get("stats", {}).get("unique_csize")),
         )
 
 

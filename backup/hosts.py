@@ -36,8 +36,13 @@ def repositories_of(config: Config, *, run: Run = run) -> dict[str, Repository]:
     return {name: open_repository(config, name, run=run) for name in config.backup.hosts}
 
 
-def open_repository(config: Config, name: str, *, run: Run = run, lock_wait: int = 300) -> Repository:
-    """One host's repository; nothing is called yet. Raises ColocError when a secret or key is missing."""
+def open_repository(
+    config: Config, name: str, *, run: Run = run, lock_wait: int = 300, key_file: Path | None = None
+) -> Repository:
+    """One host's repository; nothing is called yet. Raises ColocError when a secret or key is missing.
+
+    key_file: another ssh key than the host's usual one.
+    """
     if name not in config.backup.hosts:
         known = ", ".join(config.backup.hosts) or "none is in coloc.yml"
         raise ConfigError(f"there is no backup host {name!r}", hint=f"the hosts are: {known}")
@@ -52,11 +57,21 @@ def open_repository(config: Config, name: str, *, run: Run = run, lock_wait: int
         host.repository,
         passphrase,
         base,
-        ssh=_ssh(name, host) if host.ssh else None,
+        ssh=_ssh(name, host, key_file) if host.ssh else None,
         remote_borg=host.remote_borg,
         lock_wait=lock_wait,
+        upload_limit=host.upload_limit,
         run=run,
     )
+
+
+def refuse_append_only(config: Config, name: str) -> None:
+    """Raises ColocError for a host where our usual key frees nothing: what it deletes there only looks deleted."""
+    if config.backup.hosts[name].append_only:
+        raise ColocError(
+            f"{name}: is append-only, nothing is deleted there with our usual key",
+            hint=f"with the maintenance key in its place: coloc-agent prune --host {name} --maintenance",
+        )
 
 
 def open_known(repository: Repository, journal: Journal | None) -> Listing:
@@ -172,9 +187,14 @@ def free_bytes(host: BackupHost) -> int | None:
     return None
 
 
-def _ssh(name: str, host: BackupHost) -> Ssh:
-    key = find_secret(f"ssh-key-{name}", host.key_file)
-    known = host.known_hosts_file or key.parent / "known_hosts"
+def known_hosts_of(name: str, host: BackupHost) -> Path:
+    """The file that holds the host keys we know of this host."""
+    return host.known_hosts_file or find_secret(f"ssh-key-{name}", host.key_file).parent / "known_hosts"
+
+
+def _ssh(name: str, host: BackupHost, other_key: Path | None) -> Ssh:
+    key = other_key or find_secret(f"ssh-key-{name}", host.key_file)
+    known = known_hosts_of(name, host)
     for file, what, hint in (
         (
             key,

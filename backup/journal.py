@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS contents (
 CREATE TABLE IF NOT EXISTS nights (host TEXT PRIMARY KEY, started_at TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS left_apps (app TEXT PRIMARY KEY, since TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS forgetting (
-    app TEXT NOT NULL, host TEXT NOT NULL, asked_at TEXT NOT NULL, done_at TEXT, removed TEXT NOT NULL DEFAULT '[]',
+    app TEXT NOT NULL, host TEXT NOT NULL, asked_at TEXT NOT NULL, done_at TEXT, removed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (app, host, asked_at)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS ledger (
@@ -88,6 +88,11 @@ class Journal:
         """(app, run) → the archives of each proven set of a host."""
         rows = self.ask("SELECT app, run, archives FROM proven WHERE host = ?", (host,))
         return {(row[0], row[1]): frozenset(json.loads(row[2])) for row in rows}
+
+    def last_proven(self, host: str) -> dict[str, datetime]:
+        """When each app was last proven on a host."""
+        rows = self.ask("SELECT app, max(proven_at) FROM proven WHERE host = ? GROUP BY app", (host,))
+        return {row[0]: parse_iso(row[1]) for row in rows}
 
     def sizes(self, host: str) -> dict[tuple[str, str], int]:
         """(app, run) → the bytes that each proven set holds."""

@@ -14,6 +14,7 @@ from coloc.errors import StateError
 from coloc.facts import Spool, Value
 
 logger = logging.getLogger(__name__)
+LOW_BYTES, FULL_RATIO = 1_000_000_000, 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class AppResult:
     stored_bytes: int = 0
     duration_seconds: float = 0.0
     archives: tuple[str, ...] = ()
+    repository_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,17 @@ class HostResult:
     why: str = ""
     free_bytes: int | None = None
     removed: int = 0
+    used_bytes: int | None = None  # by the whole repository
+    quota_bytes: int | None = None  # what we may use there
+
+
+def nearly_full(host: HostResult) -> str:
+    """What to know of a host's room; "" when there is enough. Below 1 GB Borg can no longer make room. Pure."""
+    if host.free_bytes is not None and host.free_bytes < LOW_BYTES:
+        return "less than 1 GB is free there"
+    if host.used_bytes is not None and host.quota_bytes and host.used_bytes >= FULL_RATIO * host.quota_bytes:
+        return f"{100 * host.used_bytes // host.quota_bytes} % of what we may use there is used"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +142,12 @@ class Recorder:
 
     def host(self, result: HostResult) -> None:
         """How a host was found."""
-        self.fact("host", host=result.host, reachable=result.reachable, free_bytes=result.free_bytes, why=result.why)
+        self.fact(
+            "host",
+            host=result.host,
+            reachable=result.reachable,
+            free_bytes=result.free_bytes,
+            why=result.why,
+            used_bytes=result.used_bytes,
+            quota_bytes=result.quota_bytes,
+        )

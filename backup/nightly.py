@@ -14,19 +14,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import FrameType
 
-from backup.app_run import AppRun, seconds_until
+from backup.app_run import AppRun
 from backup.borg import Repository
-from backup.borg_errors import HostDown, RepositoryMissing, Stopped
+from backup.borg_errors import HostDown, RepositoryLocked, RepositoryMissing, Stopped
 from backup.borg_output import Listing
+from backup.forgetting import Forgetting, forget_on, forgettings
+from backup.host_apps import in_order
+from backup.host_time import HostTime, waits, window_ends
 from backup.hosts import free_bytes, hosts_named, open_known, open_repository
 from backup.journal import Journal
 from backup.leaving import notice_left
-from backup.names import new_run
-from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step
+from backup.names import checkpoint_of, new_run
+from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step, nearly_full
 from backup.plan import AppPlan, BackupPlan, plan_backup
 from backup.prune import prune_host
 from backup.run_lock import run_lock
@@ -41,7 +44,6 @@ from coloc.times import now_utc
 
 logger = logging.getLogger(__name__)
 
-_LOW_BYTES = 1_000_000_000
 Clock = Callable[[], datetime]
 
 
@@ -81,15 +83,16 @@ def run_night(
             config,
             plan,
             run_id,
-            frozenset(colocation.inventory.apps),
+            colocation,
             journal,
             Recorder(spool, clock, run_id),
             clock,
             stop,
-            run or cancelled_by(stop),
+            run,
             on_progress,
             time.monotonic() + config.backup.max_duration,
             whole=not apps and (nightly or not hosts),
+            nightly=nightly,
             lock_wait=lock_wait,
         )
         return night.go(names)
@@ -130,16 +133,19 @@ class _Night:
     config: Config
     plan: BackupPlan
     run_id: str
-    apps: frozenset[str]
+    colocation: Colocation
     journal: Journal
     recorder: Recorder
     clock: Clock
     stop: threading.Event
-    run: Run
+    run: Run | None
     on_progress: OnProgress
     end: float
     whole: bool
+    nightly: bool
     lock_wait: int
+    tried: set[tuple[str, str]] = field(default_factory=set)
+    tried_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def go(self, names: Sequence[str]) -> NightResult:
         _clear(self.config)
@@ -164,91 +170,149 @@ class _Night:
         try:
             for name in names:
                 self.journal.remember_night(name, self.clock())
-            notice_left(self.journal, self.apps, self.clock())
+            notice_left(self.journal, self.colocation.inventory.apps, self.clock())
         except StateError as error:  # a full disk: what can be saved is saved all the same
             self.recorder.problem(error.sentence())
 
     def _host(self, name: str) -> tuple[HostResult, list[AppResult]]:
-        free = free_bytes(self.config.backup.hosts[name])
-        for failed in self.plan.failed:
+        host, span = self.config.backup.hosts[name], self._span(name)
+        free = free_bytes(host)
+        plan = self._plan_of(name)
+        for failed in plan.failed:
             self.recorder.not_saved(failed, name)
+        patience = waits(self.config.backup.patience if self.nightly else 0.0)
         try:
-            repository = open_repository(self.config, name, run=self.run, lock_wait=self.lock_wait)
-            before = enter(repository, self.journal)
+            repository = open_repository(
+                self.config, name, run=self.run or cancelled_by(span), lock_wait=self.lock_wait
+            )
+            before = self._enter(repository, span, patience)
         except (ColocError, OSError) as error:
-            return self._unreachable(name, error, free)
-        why = "less than 1 GB is free there" if free is not None and free < _LOW_BYTES else ""
-        self.recorder.host(HostResult(name, True, why, free))
-        results = self._apps(repository)
-        removed = 0
-        if self.whole and not self.stop.is_set() and any(result.ok for result in results):
-            made = [name for result in results for name in result.archives]
-            removed = self._prune(repository, [*(archive.name for archive in before.archives), *made])
-        return HostResult(name, True, why, free, removed), results
+            return self._unreachable(plan, name, error, free)
+        result = HostResult(name, True, "", free, quota_bytes=host.quota)
+        result = replace(result, why=nearly_full(result))
+        self.recorder.host(result)
+        results = self._apps(repository, in_order(plan.apps, *self._known(before, name)), span, patience)
+        if used := max((each.repository_bytes for each in results), default=0):
+            result = replace(result, free_bytes=free_bytes(host), used_bytes=used, why="")
+            result = replace(result, why=nearly_full(result))
+            self.recorder.host(result)
+        if self.whole and not span.is_set() and any(each.ok for each in results):
+            made = [name for each in results for name in each.archives]
+            names = [*(archive.name for archive in before.archives), *made]
+            result = replace(result, removed=self._tidy(repository, names))
+        return result, results
 
-    def _unreachable(self, name: str, error: Exception, free: int | None) -> tuple[HostResult, list[AppResult]]:
+    def _span(self, name: str) -> HostTime:
+        """A window counts for nights: who backs up by hand wants it now."""
+        hours = f"{self.config.backup.max_duration / 3600:g} h"
+        window = self.config.backup.hosts[name].window if self.nightly else None
+        return HostTime(
+            self.stop,
+            self.end,
+            f"not reached: the run took longer than {hours}",
+            window_ends(window, self.config.zone, self.clock()),
+            f"not reached: the window of {name} ({window}) closed; the next night goes on from there",
+        )
+
+    def _plan_of(self, name: str) -> BackupPlan:
+        """The part of the plan that goes to this host."""
+
+        def goes(app: str) -> bool:
+            return self.config.saves(self.colocation.project_of(app), name)
+
+        apps = tuple(plan for plan in self.plan.apps if goes(plan.app.id))
+        return replace(self.plan, apps=apps, failed=tuple(each for each in self.plan.failed if goes(each.app)))
+
+    def _known(self, before: Listing, name: str) -> tuple[dict[str, datetime], list[str]]:
+        """When each app was last proven there, and which were begun."""
+        begun = [owner.app for each in before.archives if (owner := checkpoint_of(each.name))]
+        return self.journal.last_proven(name), begun
+
+    def _enter(self, repository: Repository, span: HostTime, patience: Iterator[float]) -> Listing:
+        while True:
+            try:
+                return enter(repository, self.journal)
+            except (HostDown, RepositoryLocked) as error:
+                if not self._waited(repository.host, error, span, patience):
+                    raise
+
+    def _waited(self, host: str, error: ColocError, span: HostTime, patience: Iterator[float]) -> bool:
+        """True when it is worth another try."""
+        pause = next(patience, None)
+        if pause is None or span.remaining() <= pause:
+            return False
+        logger.warning("backup host is waited for", extra={"host": host, "why": str(error), "seconds": pause})
+        self.on_progress(Step(host, "", "waiting"))
+        return span.wait(pause)
+
+    def _unreachable(
+        self, plan: BackupPlan, name: str, error: Exception, free: int | None
+    ) -> tuple[HostResult, list[AppResult]]:
         why = error.sentence() if isinstance(error, ColocError) else f"{name}: {error}"
         logger.warning("backup host failed", extra={"host": name, "why": why})
         host = HostResult(name, False, why, free)
         if self.stop.is_set():
             return host, []
         self.recorder.host(host)
-        results = [AppResult(plan.app.id, name, False, why) for plan in self.plan.apps]
+        results = [AppResult(each.app.id, name, False, why) for each in plan.apps]
         for result in results:
             self._tell(result)
         return host, results
 
-    def _apps(self, repository: Repository) -> list[AppResult]:
+    def _apps(
+        self, repository: Repository, plans: Sequence[AppPlan], span: HostTime, patience: Iterator[float]
+    ) -> list[AppResult]:
         results: list[AppResult] = []
         down = ""
-        for plan in self.plan.apps:
+        for plan in plans:
             if self.stop.is_set():
                 break
-            if not down and time.monotonic() >= self.end:
-                down = f"not reached: the run took longer than {self.config.backup.max_duration / 3600:g} h"
+            down = down or span.why_over()
             if down:
                 results.append(AppResult(plan.app.id, repository.host, False, down))
                 self._tell(results[-1])
                 continue
-            result, host_is_down = self._app(repository, plan)
+            result, error = self._app(repository, plan, span)
+            while isinstance(error, HostDown) and self._waited(repository.host, error, span, patience):
+                result, error = self._app(repository, plan, span)
             results.append(result)
-            down = result.failure if host_is_down else ""
+            self._tell(result)
+            down = result.failure if isinstance(error, HostDown) else ""
         return results
 
-    def _app(self, repository: Repository, plan: AppPlan) -> tuple[AppResult, bool]:
+    def _app(self, repository: Repository, plan: AppPlan, span: HostTime) -> tuple[AppResult, ColocError | None]:
+        """One try. A host that just died (HostDown) is not asked again for each app; one app never stops the night."""
         began = time.monotonic()
         host, app = repository.host, plan.app.id
-        run = self._run_of(repository, plan)
-        host_is_down = False
+        run = self._run_of(repository, plan, span)
         try:
             done = replace(run, before=self.journal.contents(host, app)).save()
             self.journal.remember_contents(host, app, done.contents)
             self.journal.remember_proven(
-                host, app, self.run_id, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes
+                host, app, run.run, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes
             )
         except ColocError as error:
-            # One app must never stop the night, and a host that just died is not asked again for each app.
-            host_is_down = isinstance(error, HostDown) and not isinstance(error, Stopped)
-            result = AppResult(app, host, False, error.sentence(), duration_seconds=time.monotonic() - began)
-            logger.warning("backup failed", extra={"app": app, "host": host, "why": result.failure})
-        else:
-            took = time.monotonic() - began
-            sizes = (done.original_bytes, done.stored_bytes)
-            result = AppResult(app, host, True, "", done.files_archive, *sizes, took, done.archives)
-        self._tell(result)
-        return result, host_is_down
+            why = span.why_over() if isinstance(error, Stopped) else ""
+            failure = why.replace("not reached", f"{app} was not finished", 1) or error.sentence()
+            logger.warning("backup failed", extra={"app": app, "host": host, "why": failure})
+            return AppResult(app, host, False, failure, duration_seconds=time.monotonic() - began), error
+        took = time.monotonic() - began
+        sizes = (done.original_bytes, done.stored_bytes)
+        return AppResult(
+            app, host, True, "", done.files_archive, *sizes, took, done.archives, done.repository_bytes
+        ), None
 
-    def _run_of(self, repository: Repository, plan: AppPlan) -> AppRun:
+    def _run_of(self, repository: Repository, plan: AppPlan, span: HostTime) -> AppRun:
         host, app = repository.host, plan.app.id
         return AppRun(
             self.config.coloc.name,
-            self.run_id,
+            self._run_id(host, app),
             plan,
             repository,
             self.config.paths.journal / "staging" / self.run_id,
             self.config.root,
             self.clock,
-            lambda: seconds_until(self.end),
+            span.remaining,
             lambda what, progress: self.on_progress(Step(host, app, what, progress)),
             servers=servers_from(self.config.database_servers.model_dump()),
         )
@@ -257,10 +321,43 @@ class _Night:
         self.recorder.app(result)
         self.on_progress(Step(result.host, result.app, "done" if result.ok else "failed", None, result))
 
+    def _run_id(self, host: str, app: str) -> str:
+        """The run's own, or a fresh one for a second try: the first may have left archives of that name."""
+        key = (host, app)
+        with self.tried_lock:
+            again = key in self.tried
+            self.tried.add(key)
+        return new_run(self.clock()) if again else self.run_id
+
+    def _tidy(self, repository: Repository, names: Sequence[str]) -> int:
+        """What follows a night: apps whose people asked to be forgotten, then retention."""
+        if self.config.backup.hosts[repository.host].append_only:
+            return 0  # nothing can be freed there with our key
+        for what in forgettings(self.journal, host=repository.host):
+            if what.done_at is None:
+                self._forget(repository, what, names)
+        return self._prune(repository, names)
+
+    def _forget(self, repository: Repository, what: Forgetting, names: Sequence[str]) -> None:
+        try:
+            coloc = self.config.coloc.name
+            forget_on(repository, self.journal, what, coloc=coloc, names=names, now=self.clock())
+        except ColocError as error:
+            self.recorder.problem(f"{what.app} is still to be forgotten: {error.sentence()}")
+        else:
+            self.recorder.fact("forgotten", app=what.app, host=what.host)
+
     def _prune(self, repository: Repository, names: Sequence[str]) -> int:
         self.on_progress(Step(repository.host, "", "prune"))
         try:
-            pruning = prune_host(self.config, repository, self.journal, names=names, apps=self.apps, now=self.clock())
+            pruning = prune_host(
+                self.config,
+                repository,
+                self.journal,
+                names=names,
+                apps=self.colocation.inventory.apps,
+                now=self.clock(),
+            )
         except ColocError as error:
             self.recorder.fact("prune", host=repository.host, ok=False, removed=0, failure=error.sentence())
             self.recorder.problem(f"retention: {error.sentence()}")

@@ -9,7 +9,6 @@ import os
 import selectors
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -51,6 +50,12 @@ class CommandFailed(ColocError):
         self.output = output
 
 
+class Cancel(Protocol):
+    """Says when a program should end: an Event that another thread sets, or a moment that comes."""
+
+    def is_set(self) -> bool: ...
+
+
 class Run(Protocol):
     """How the rest of the house asks for a program: `run` below, or a fake in a test."""
 
@@ -86,7 +91,7 @@ def run(  # each option is a fact of a program that we start; see `Run`
     stop_with: Sequence[signal.Signals] = (),
     idle_timeout: float | None = None,
     pass_fds: Sequence[int] = (),
-    cancel: threading.Event | None = None,
+    cancel: Cancel | None = None,
 ) -> Output:
     """Run `argv` to its end and return what it left.
 
@@ -196,8 +201,8 @@ def start(
         raise CommandFailed(program, Output(126, "", ""), why=f"{program} cannot start: {error}") from error
 
 
-def cancelled_by(cancel: threading.Event) -> Run:
-    """`run` whose programs end when another thread sets `cancel`."""
+def cancelled_by(cancel: Cancel) -> Run:
+    """`run` whose programs end when `cancel` is set."""
     return partial(run, cancel=cancel)
 
 
@@ -246,7 +251,7 @@ class _Patience:
     timeout: float
     idle_timeout: float | None
     stop_with: tuple[signal.Signals, ...]
-    cancel: threading.Event | None
+    cancel: Cancel | None
 
     def orders(self) -> Iterator[tuple[signal.Signals, float]]:
         """The signals that end it, each with the seconds it is given to obey."""

@@ -20,7 +20,10 @@ from pathlib import Path
 
 from coloc.errors import StateError
 
-KINDS = frozenset({"run_started", "run_finished", "backup", "proof", "prune", "restore", "host", "drill", "check"})
+KINDS = frozenset(
+    {"run_started", "run_finished", "backup", "proof", "prune", "restore", "host", "drill", "check"}
+    | {"forgotten", "escrow", "adopted"}
+)
 _NAME = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{32}\.json")
 _CUT = re.compile(r"\." + _NAME.pattern + r"\.\d+\.[0-9a-f]{8}")  # see write_whole
 _DAY = 86400

@@ -12,7 +12,7 @@ import click
 from agent.cli import Context
 from agent.colocation import read_colocation
 from agent.commands.backup_plan import command as plan_command
-from agent.due import last_start, nightly_is_due
+from agent.due import host_is_due
 from agent.sizes import size
 from agent.verbs import WithVerbs
 from backup.hosts import hosts_named
@@ -28,7 +28,10 @@ from coloc.times import now_utc
 
 
 @click.group(
-    name="backup", cls=WithVerbs, help="Back up apps (all without a name) to the backup hosts, and read each one back."
+    name="backup",
+    cls=WithVerbs,
+    no_args_is_help=False,
+    help="Back up apps (all without a name) to the backup hosts, and read each one back.",
 )
 @click.argument("apps", nargs=-1, metavar="[APP]…")
 @click.option("--host", "hosts", multiple=True, help="Only this backup host (may be given several times).")
@@ -104,7 +107,7 @@ def _due(config: Config, journal: Journal) -> list[str]:
     return [
         name
         for name, host in sorted(config.backup.hosts.items())
-        if nightly_is_due(last_start((journal.last_night(name),), now), host.at or config.backup.at, config.zone, now)
+        if host_is_due(host, config.backup.at, (journal.last_night(name),), config.zone, now)
     ]
 
 

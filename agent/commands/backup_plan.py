@@ -9,7 +9,7 @@ import click
 from agent.cli import Context
 from agent.colocation import read_colocation
 from agent.commands.prune import plan_text
-from agent.due import last_slot, last_start, next_slot, nightly_is_due
+from agent.due import host_is_due, last_slot, next_slot
 from backup.hosts import hosts_named, open_known, open_repository
 from backup.journal import Journal, open_journal
 from backup.prune import prune_host
@@ -46,13 +46,14 @@ def command(context: Context, hosts: Sequence[str]) -> int:
 def night_text(config: Config, journal: Journal, name: str, say: Translate) -> str:
     """When a host's next night begins, and the rules of its retention."""
     now, host = now_utc(), config.backup.hosts[name]
-    at = host.at or config.backup.at
-    if nightly_is_due(last_start((journal.last_night(name),), now), at, config.zone, now):
+    at = host.starts_at(config.backup.at)
+    if host_is_due(host, config.backup.at, (journal.last_night(name),), config.zone, now):
         when = for_people(last_slot(at, config.zone, now), config.zone)
         told = say("{host}: next night due since {when}; keeps {rules}")
     else:
         when = for_people(next_slot(at, config.zone, now), config.zone)
         told = say("{host}: next night {when}; keeps {rules}")
+    when += f" ({host.window})" if host.window else ""
     rules = _words(host.keep or config.backup.keep, config.backup.minimum, say)
     return told.format(host=name, when=when, rules=rules)
 

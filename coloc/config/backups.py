@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from coloc.config.values import ClockTime, Described, Name, Place, Seconds
+from coloc.config.values import Bytes, ClockTime, Described, Name, Place, Seconds, as_word, parse_bytes
+from coloc.windows import is_within, parse_window
+
+
+def _window(value: object) -> object:
+    text = as_word(value)
+    begin, end = parse_window(text) if re.fullmatch(_WINDOW, text) else (None, None)
+    if begin is None or end is None:
+        raise ValueError("write a window such as 22:00-06:00, in quotes")
+    return f"{begin:%H:%M}-{end:%H:%M}"
+
+
+def _speed(value: object) -> object:
+    return parse_bytes(as_word(value).removesuffix("/s") if isinstance(value, str) else value)
+
+
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+_WINDOW = rf"{_CLOCK} *- *{_CLOCK}"
+Window = Annotated[str, BeforeValidator(_window)]
+Speed = Annotated[int, BeforeValidator(_speed), Field(ge=1024)]  # bytes a second; Borg counts in 1024s
 
 
 class Keep(Described):
@@ -30,6 +50,12 @@ class BackupHost(Described):
     known_hosts_file: Place | None = None
     remote_borg: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")] | None = None
     at: ClockTime | None = None  # overrides backup.at
+    window: Window | None = None  # the only hours in which a night may use it
+    upload_limit: Speed | None = None
+    quota: Bytes | None = None  # what we may use there
+    append_only: bool = False  # our key can add and not free anything
+    maintenance_key_file: Place | None = None  # the key that can; not kept on this server
+    project: Name | None = None  # a repository of this project's own: its apps go here, and to no shared host
     keep: Keep | None = None  # overrides backup.keep
 
     @model_validator(mode="after")
@@ -39,6 +65,23 @@ class BackupHost(Described):
         if self.path is not None and not self.path.is_absolute():
             raise ValueError("write an absolute folder in path:")
         return self
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> BackupHost:
+        if self.ssh is None and (self.upload_limit or self.append_only):
+            raise ValueError("upload_limit and append_only are of ssh hosts; a folder has neither")
+        if self.maintenance_key_file and not self.append_only:
+            raise ValueError("maintenance_key_file goes with append_only: true")
+        if self.window and self.at and not is_within(self.window, self.at):
+            raise ValueError(f"at: {self.at} lies outside window: {self.window}")
+        if self.project and self.passphrase_file is None:
+            raise ValueError("a project's own repository has a passphrase of its own: write passphrase_file")
+        return self
+
+    def starts_at(self, usual: str) -> str:
+        """The time of day at which its night begins: its own, or the usual one, or when its window opens."""
+        at = self.at or usual
+        return at if self.window is None or is_within(self.window, at) else self.window.partition("-")[0]
 
     @property
     def repository(self) -> str:
@@ -56,5 +99,6 @@ class Backup(Described):
     left_after: Seconds = 90 * 86400.0  # so long stays what an app left behind before it may be forgotten
     late_after: Seconds = 36 * 3600.0
     max_duration: Seconds = 6 * 3600.0
+    patience: Seconds = 30 * 60.0  # so long a night waits for a host that is down or locked
     passphrase_file: Place | None = None  # for every host that has none of its own
     exclude: tuple[str, ...] = ()

@@ -22,6 +22,11 @@ def strangers(data: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:
             if name not in projects:
                 words = f"names {shown(name)}, which is not in projects:{nearest(str(name), projects)}"
                 yield ["apps", app, "shared_by", name], words
+    for name, host in _mapping(_mapping(data.get("backup")).get("hosts")).items():
+        project = _mapping(host).get("project")
+        if isinstance(project, str) and project not in projects:
+            words = f"names {shown(project)}, which is not in projects:{nearest(project, projects)}"
+            yield ["backup", "hosts", name, "project"], words
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -52,7 +52,7 @@ class Config(Described):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
-        unknown = list(islice(strangers(self.model_dump(include={"projects", "apps", "adminsys"})), MAX_TOLD))
+        unknown = list(islice(strangers(self.model_dump(include={"projects", "apps", "adminsys", "backup"})), MAX_TOLD))
         if unknown:
             raise ValueError("; ".join(f"{'.'.join(map(str, place))}: {words}" for place, words in unknown))
         return self
@@ -60,6 +60,13 @@ class Config(Described):
     def reaches(self, stage: str) -> bool:
         """True when the colocation has come at least as far as `stage`."""
         return STAGES.index(self.stage) >= STAGES.index(stage)
+
+    def saves(self, project: str, host: str) -> bool:
+        """True when apps of `project` go to `host`: a project with repositories of its own is in no shared one."""
+        own = self.backup.hosts[host].project
+        if own is not None:
+            return own == project
+        return not any(each.project == project for each in self.backup.hosts.values())
 
     @property
     def zone(self) -> ZoneInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ class World:
     backup: dict[str, object] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
     language: str = "en"
+    projects: dict[str, list[str]] = field(default_factory=dict)  # name → apps
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -78,15 +80,9 @@ class World:
         }
         paths = {name: str(self.folder / name) for name in ("state", "facts", "journal", "requests")} | self.paths
         backup = {"passphrase_file": str(self.folder / "passphrase"), "hosts": self.hosts} | self.backup
-        return yaml.safe_dump(
-            {
-                "coloc": {"name": "ruche", "language": self.language},
-                "root": str(self.root),
-                "apps": declared,
-                "paths": paths,
-                "backup": backup,
-            }
-        )
+        projects = {name: {"apps": list(apps)} for name, apps in self.projects.items()}
+        top = {"coloc": {"name": "ruche", "language": self.language}, "root": str(self.root), "projects": projects}
+        return yaml.safe_dump({**top, "apps": declared, "paths": paths, "backup": backup})
 
     @property
     def config(self) -> Config:
@@ -94,10 +90,16 @@ class World:
 
     @property
     def colocation(self) -> Colocation:
-        return Colocation(Inventory(dict(self.apps)), (), {})
+        shares = {app: {name: 1.0} for name, apps in self.projects.items() for app in apps}
+        return Colocation(Inventory(dict(self.apps)), tuple(self.projects), shares)
 
     def repository(self, host: str) -> Repository:
         return open_repository(self.config, host, lock_wait=5)
+
+    def remove(self, name: str) -> None:
+        """The app leaves the server."""
+        shutil.rmtree(self.root / "var/www" / name)
+        del self.apps[name]
 
     def facts(self, kind: str) -> list[Fact]:
         facts = Spool(self.config.paths.facts).read()
@@ -111,6 +113,7 @@ class World:
         stop: threading.Event | None = None,
         on_progress: Callable[[Step], None] | None = None,
         lock_wait: int = 5,
+        nightly: bool = False,
     ) -> NightResult:
         """One run, as the command makes it."""
         journal = open_journal(self.config.paths.journal)
@@ -125,6 +128,7 @@ class World:
                 stop=stop,
                 on_progress=on_progress or (lambda _: None),
                 lock_wait=lock_wait,
+                nightly=nightly,
             )
         finally:
             journal.close()

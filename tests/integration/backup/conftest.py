@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli import main
 from tests.fakes.backup_world import World
 from tests.fakes.sshd import Sshd
 
@@ -16,6 +17,21 @@ from tests.fakes.sshd import Sshd
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
+
+
+@pytest.fixture
+def coloc(world: World, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Call `coloc-agent` here; returns exit code, stdout, stderr."""
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        path = world.folder / "coloc.yml"
+        path.write_text(world.as_yaml())
+        with pytest.raises(SystemExit) as caught:
+            main(["--config", str(path), *argv])
+        out, err = capsys.readouterr()
+        return int(str(caught.value.code)), out, err
+
+    return call
 
 
 @pytest.fixture

@@ -11,30 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 
-import pytest
-
-from agent.cli import main
 from backup.hosts import check_hosts
 from backup.journal import open_journal
 from backup.shrinking import Contents
 from tests.fakes.backup_world import World
 
 Coloc = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def coloc(world: World, capsys: pytest.CaptureFixture[str]) -> Coloc:
-    """Call `coloc-agent` here; returns exit code, stdout, stderr."""
-
-    def call(*argv: str) -> tuple[int, str, str]:
-        path = world.folder / "coloc.yml"
-        path.write_text(world.as_yaml())
-        with pytest.raises(SystemExit) as caught:
-            main(["--config", str(path), *argv])
-        out, err = capsys.readouterr()
-        return int(str(caught.value.code)), out, err
-
-    return call
 
 
 def test_backup_archives_prune(world: World, coloc: Coloc) -> None:
@@ -83,8 +65,8 @@ def test_failures_are_a_table_a_sentence_and_a_code(world: World, coloc: Coloc) 
     world.app("gone")
     (world.root / "var/www/gone/index.php").unlink()
     (world.root / "var/www/gone").rmdir()
-    code, out, _ = coloc("backup")
-    assert code == 1
+    code, out, err = coloc("backup")
+    assert code == 1, err
     rows = [line.split() for line in out.splitlines()[:3]]
     assert rows[0] == ["app", "dead", "merle"]
     assert rows[1][:2] == ["blog", "FAILED"] and rows[1][2] != "FAILED"

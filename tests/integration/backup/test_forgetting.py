@@ -1,0 +1,66 @@
+"""What an app left behind: kept, then deleted on every host for good, also on one that was down; with a receipt."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from tests.fakes.backup_world import World
+
+Coloc = Callable[..., tuple[int, str, str]]
+
+
+def names(world: World, host: str) -> set[str]:
+    return {archive.name.split(".")[1] for archive in world.repository(host).archives()}
+
+
+def test_an_app_is_forgotten_on_every_host_also_on_one_that_was_down(world: World, coloc: Coloc) -> None:
+    world.local_host("merle")
+    away = world.local_host("pie")
+    world.app("blog", rows=2)
+    world.app("wiki")
+    assert world.run().ok
+    cache = world.config.paths.journal / "borg/.cache/borg"
+    assert list(cache.glob("*/files.ruche.wiki"))
+    code, _, err = coloc("forget", "wiki", "--yes")
+    assert (code, "wiki is on this server: its backups are needed" in err) == (1, True)
+    world.remove("wiki")
+    assert world.run().ok
+    assert "what wiki left behind stays (until " in coloc("forget", "wiki", "--yes")[2]
+    code, out, _ = coloc("forget", "wiki", "--now", "--dry-run")
+    assert (code, "merle: 1 archives would be deleted (simulation)" in out) == (0, True)
+    assert names(world, "merle") == {"blog", "wiki"}
+
+    away.rename(world.folder / "unplugged")
+    code, out, err = coloc("forget", "wiki", "--now", "--yes")
+    assert code == 1
+    assert "merle: 1 archives effacées / deleted" in out
+    assert "pie: en attente / still open" in out
+    assert "this stays open; the nightly run finishes it" in err
+    assert names(world, "merle") == {"blog"}
+    assert not list(cache.glob("*/files.ruche.wiki"))
+
+    (world.folder / "unplugged").rename(away)
+    world.app("wiki")  # another one, of the same name
+    assert world.run().ok
+    assert names(world, "pie") == {"blog", "wiki"}
+    assert len([each for each in world.repository("pie").archives() if ".wiki." in each.name]) == 1
+    assert {fact.values["host"] for fact in world.facts("forgotten")} == {"merle", "pie"}
+    (receipt,) = (world.config.paths.journal / "receipts").iterdir()
+    assert receipt.read_text().count("1 archives effacées") == 2
+    assert receipt.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_word_than_its_name_deletes_nothing(
+    world: World, coloc: Coloc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.local_host("merle")
+    world.app("blog")
+    assert world.run().ok
+    world.remove("blog")
+    monkeypatch.setattr("sys.stdin", io.StringIO("blgo\n"))
+    code, out, _ = coloc("forget", "blog", "--now")
+    assert (code, "nothing was deleted" in out) == (1, True)
+    assert names(world, "merle") == {"blog"}

@@ -1,0 +1,84 @@
+"""What a friend asks of us: hours, speed, room; a project's own repository; a host that comes back during the night."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from backup import host_time
+from coloc.times import now_utc
+from tests.fakes.backup_world import World
+from tests.fakes.sshd import Sshd
+
+Friend = Callable[..., Sshd]
+
+
+def test_a_project_with_its_own_repository_is_in_no_shared_one(world: World) -> None:
+    world.local_host("merle")
+    own = world.passphrase("own", "of the project alone")
+    world.local_host("merle-rosalinde", project="rosalinde", passphrase_file=str(own))
+    world.app("blog")
+    world.app("wiki")
+    world.projects = {"rosalinde": ["wiki"]}
+    assert world.run().ok
+    held = {host: {archive.name.split(".")[1] for archive in world.repository(host).archives()} for host in world.hosts}
+    assert held == {"merle": {"blog"}, "merle-rosalinde": {"wiki"}}
+
+
+def test_a_host_that_comes_back_during_the_night_is_served(
+    world: World, friend: Friend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_time, "_FIRST", 1.0)
+    server = friend("alouette")
+    world.app("blog")
+    server.stop()
+    waited = threading.Event()
+
+    def come_back(step: object) -> None:
+        if getattr(step, "what", "") == "waiting" and not waited.is_set():
+            waited.set()
+            server.start()
+
+    night = world.run(nightly=True, on_progress=come_back)
+    assert waited.is_set()
+    assert night.ok, night
+
+
+def test_a_window_that_closes_keeps_what_was_sent(world: World, friend: Friend) -> None:
+    friend("alouette")
+    film = os.urandom(60_000_000)
+    world.app("blog")
+    (world.root / "var/www/blog/film").write_bytes(film)
+    local = now_utc().astimezone(world.config.zone)
+    closes = (local + timedelta(seconds=70)).replace(second=0)
+    world.hosts["alouette"] |= {
+        "window": f"{local - timedelta(hours=1):%H:%M}-{closes:%H:%M}",
+        "upload_limit": "500K/s",
+    }
+    began = time.monotonic()
+    night = world.run(nightly=True)
+    assert time.monotonic() - began < (closes - local).total_seconds() + 60
+    assert not night.ok
+    assert "blog was not finished: the window of alouette" in night.results[0].failure
+    assert any(archive.is_checkpoint for archive in world.repository("alouette").archives())
+    world.hosts["alouette"] |= {"window": f"{closes:%H:%M}-{closes - timedelta(minutes=2):%H:%M}"}
+    del world.hosts["alouette"]["upload_limit"]
+    again = world.run(nightly=True)
+    assert again.ok
+    assert again.results[0].stored_bytes < len(film)
+
+
+def test_how_much_we_use_of_what_we_may_is_a_fact(world: World) -> None:
+    world.local_host("merle", quota="100K")
+    world.app("blog")
+    (world.root / "var/www/blog/film").write_bytes(os.urandom(95_000))
+    night = world.run()
+    assert night.ok
+    last = world.facts("host")[-1].values
+    assert (last["quota_bytes"], int(str(last["used_bytes"])) > 95_000) == (100_000, True)
+    assert "of what we may use there is used" in str(last["why"])
