@@ -22,6 +22,7 @@ from agent.colocation import ColocationReader
 from agent.door import Door
 from agent.news import News
 from agent.observation import Observation
+from agent.own_families import status_families
 from agent.page.page import render
 from agent.page.words import language_of
 from agent.quotas import Standing
@@ -35,14 +36,7 @@ from agent.web import Request, Response, Route, Web
 from agent.wiring import blind_spots, collectors_of
 from alerts.building import channels_of
 from alerts.delivery import Delivery
-from collectors.agent_facts import (
-    BackupFact,
-    QuotaFact,
-    backup_families,
-    incident_families,
-    name_families,
-    quota_families,
-)
+from collectors.agent_facts import incident_families, name_families
 from collectors.sampler import Sampler
 from collectors.usage import UsageWindow
 from coloc.config.whole import Config
@@ -177,26 +171,9 @@ class House:
 
     def _families(self, observation: Observation, status: Status) -> list[Metric]:
         colocation, name = observation.colocation, self.config.coloc
-        backups = [
-            BackupFact(
-                item.app,
-                colocation.project_of(item.app),
-                item.host,
-                item.last_success_at,
-                item.last_proven_at,
-                item.archive_bytes,
-            )
-            for item in status.backups
-        ]
-        quotas = [
-            QuotaFact(project.name, item.resource, item.soft, item.hard, item.used)
-            for project in status.projects
-            for item in project.quotas
-        ]
         return [
             *name_families(colocation, coloc=name.name, kind=name.kind, version=self._version),
-            *backup_families(backups),
-            *quota_families(quotas),
+            *status_families(status, colocation),
             *incident_families(open_by_severity(status.incidents)),
         ]
 

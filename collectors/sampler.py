@@ -103,6 +103,10 @@ class Sampler:
             look.join(max(0.0, deadline - time.monotonic()))
         return self._put_together()
 
+    def render_now(self) -> Exposition:
+        """What was found and given so far; for who does not `start`."""
+        return self._put_together()
+
     def _begin(self, work: Callable[[], None], name: str) -> threading.Thread:
         thread = threading.Thread(target=work, name=f"coloc-{name}", daemon=True)
         self._threads[name] = thread

@@ -22,12 +22,14 @@ def command(context: Context, root: Path | None) -> None:
     """Measure once and print it. Counters begin at 0 here, as they do when the daemon starts."""
     from agent.colocation import ColocationReader  # noqa: PLC0415 - `--help` must be quick
     from agent.measure_once import measure_once  # noqa: PLC0415
+    from coloc.facts import Spool  # noqa: PLC0415
     from coloc.times import now_utc  # noqa: PLC0415
 
     config = _config(context, root)
     reader = ColocationReader(config)
     reader.read(now_utc())
-    measured = measure_once(config, reader.current(), version("coloc-agent"))
+    spool = Spool(config.paths.facts) if root is None else None  # this server's backups say nothing of another tree
+    measured = measure_once(config, reader.current(), version("coloc-agent"), spool)
     click.echo(measured.text, nl=False)
     for sentence in measured.unseen:
         click.echo(f"coloc-agent: not seen: {sentence}", err=True)
