@@ -11,6 +11,7 @@ from typing import Any
 import click
 import requests
 
+from agent.demo.systemctl import DemoUnits
 from coloc.command import run, start
 from coloc.errors import ColocError
 
@@ -24,23 +25,24 @@ _MATRIX = "  matrix: {{homeserver: {url}, token_file: {token}, room: '{room}'}}\
 _SYNAPSE = Path(__file__).parents[2] / "tests" / "fakes" / "synapse.py"
 
 
-def start_servers(folder: Path, listen: str, after: ExitStack) -> str:
+def start_servers(folder: Path, listen: str, units: DemoUnits, after: ExitStack) -> str:
     """Start both; they end with `after`. Returns the lines of coloc.yml for the Matrix channel. Raises ColocError."""
-    _start_prometheus(folder / "prometheus", listen, after)
-    return _start_synapse(folder, after)
+    _start_prometheus(folder / "prometheus", listen, units, after)
+    return _start_synapse(folder, units, after)
 
 
-def _start_prometheus(folder: Path, listen: str, after: ExitStack) -> None:
+def _start_prometheus(folder: Path, listen: str, units: DemoUnits, after: ExitStack) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "prometheus.yml"
     config.write_text(_PROMETHEUS.format(listen=listen))
     argv = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     child = start([*argv, "--web.listen-address=127.0.0.1:9943"], log=folder / "prometheus.log")
     after.callback(child.stop)
+    units.note("prometheus", child.pid)  # a demo that is killed leaves it to the next one, to be ended
     click.echo("  Prometheus                http://127.0.0.1:9943/")
 
 
-def _start_synapse(folder: Path, after: ExitStack) -> str:
+def _start_synapse(folder: Path, units: DemoUnits, after: ExitStack) -> str:
     if not _SYNAPSE.exists():
         raise ColocError(
             "the Matrix server of the demo is started from a checkout", hint="clone the project, then: make run FULL=1"
@@ -50,6 +52,7 @@ def _start_synapse(folder: Path, after: ExitStack) -> str:
     output = run([sys.executable, str(_SYNAPSE), "--dir", str(home), "--users", "bot,lea"], timeout=600)
     server = json.loads(output.stdout)
     after.callback(lambda: run([sys.executable, str(_SYNAPSE), "--stop", str(home)], timeout=30))
+    units.note("synapse", int((home / "pid").read_text()))
     bot, lea = server["users"]["bot"], server["users"]["lea"]
     room = _room(server["base_url"], bot["access_token"], lea)
     token = folder / "secrets" / "matrix-token"

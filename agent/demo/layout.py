@@ -47,10 +47,14 @@ def lay_out(folder: Path, *, listen: str, language: str, matrix: str = "") -> Pa
     return config
 
 
-def write_systemctl(folder: Path, python: Sequence[str]) -> None:
-    """Put a `systemctl` for the demo's units into `folder/bin`."""
-    words = shlex.join((*python, "-m", "agent.demo.systemctl", str(folder.absolute())))
+def write_programs(folder: Path, python: Sequence[str]) -> None:
+    """Put into `folder/bin` a `systemctl` for the demo's units, and a `coloc-agent` that knows the demo alone."""
+    folder = folder.absolute()
+    words = shlex.join((*python, "-m", "agent.demo.systemctl", str(folder)))
     _write(folder / "bin" / "systemctl", f'#!/bin/sh\nexec {words} "$@"\n', 0o755)
+    words = shlex.join((*python, "-m", "agent", "--config", str(folder / "coloc.yml")))
+    path = shlex.quote(str(folder / "bin"))
+    _write(folder / "bin" / "coloc-agent", f'#!/bin/sh\nPATH={path}:"$PATH" exec {words} "$@"\n', 0o755)
 
 
 def _server_files(root: Path) -> None:

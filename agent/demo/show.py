@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -14,14 +15,16 @@ from pathlib import Path
 
 import click
 
-from agent.demo.layout import lay_out, write_systemctl
+from agent.demo.layout import lay_out, write_programs
 from agent.demo.systemctl import DemoUnits
 from coloc.command import Child, start
 from coloc.errors import ColocError
 
 _FALLS = "mattermost"
 _AGENT = "coloc-agent"
+_SERVERS = ("prometheus", "synapse")  # with FULL=1
 _AGENT_ENDS_SECONDS = 30
+_UNIT_ENDS_SECONDS = 10
 
 
 def show(folder: Path, *, port: int, language: str, full: bool) -> None:
@@ -29,9 +32,11 @@ def show(folder: Path, *, port: int, language: str, full: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
+    units = DemoUnits(folder)
+    stop_all(units)  # what a demo that was killed left running: its port, too, is ours again
     listen = f"127.0.0.1:{_free(port)}"
     with ExitStack() as after:
-        units = _lay_out(folder, listen, language, after, full=full)
+        _lay_out(folder, units, listen, language, after, full=full)
         for unit in units.names():
             units.start(unit)
         env = {"PATH": f"{folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
@@ -46,22 +51,19 @@ def show(folder: Path, *, port: int, language: str, full: bool) -> None:
                 raise ColocError(f"the agent ended with {agent.poll()}", hint="its last lines above say why")
 
 
-def _lay_out(folder: Path, listen: str, language: str, after: ExitStack, *, full: bool) -> DemoUnits:
+def _lay_out(folder: Path, units: DemoUnits, listen: str, language: str, after: ExitStack, *, full: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    units = DemoUnits(folder)
-    _stop_all(units)  # what a demo that was killed left running
     matrix = ""
     if full:
         from agent.demo.full import start_servers  # noqa: PLC0415 - real servers, only when asked for
 
-        matrix = start_servers(folder, listen, after)
+        matrix = start_servers(folder, listen, units, after)
     try:
         lay_out(folder, listen=listen, language=language, matrix=matrix)
-        write_systemctl(folder, [sys.executable])
+        write_programs(folder, [sys.executable])
     except OSError as error:
         raise ColocError(f"the demo cannot be laid out in {folder}: {error}", hint="use another --folder") from error
-    after.callback(lambda: _stop_all(units))
-    return units
+    after.callback(lambda: stop_all(units))
 
 
 def _play(units: DemoUnits, stop: threading.Event, listen: str) -> None:
@@ -74,7 +76,8 @@ def _play(units: DemoUnits, stop: threading.Event, listen: str) -> None:
 
 
 def _where_to_look(folder: Path, listen: str) -> None:
-    name = f"coloc-agent --config {folder / 'coloc.yml'}"
+    here = folder.is_relative_to(Path.cwd())
+    name = shlex.quote(str((folder.relative_to(Path.cwd()) if here else folder) / "bin/coloc-agent"))
     lines = [
         "",
         f"  La page / the page        http://{listen}/",
@@ -96,10 +99,11 @@ def _end(agent: Child) -> None:
     agent.stop(grace_seconds=_AGENT_ENDS_SECONDS)
 
 
-def _stop_all(units: DemoUnits) -> None:
+def stop_all(units: DemoUnits) -> None:
+    """End the agent first, then everything that the demo started, by the pids that were noted."""
     units.stop(_AGENT, patience_seconds=_AGENT_ENDS_SECONDS)
-    for unit in units.names():
-        units.stop(unit)
+    for unit in (*units.names(), *_SERVERS):
+        units.stop(unit, patience_seconds=_UNIT_ENDS_SECONDS)
 
 
 def _wait(true: Callable[[], bool], stop: threading.Event, *, seconds: float) -> bool:

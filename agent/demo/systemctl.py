@@ -70,6 +70,7 @@ class DemoUnits:
 
     def note(self, unit: str, pid: int) -> None:
         """Remember the process of a unit, so that a later demo can end it when this one is killed."""
+        self._pid_file(unit).parent.mkdir(parents=True, exist_ok=True)
         self._pid_file(unit).write_text(f"{pid} {_birth(pid)}")
 
     def stop(self, unit: str, *, patience_seconds: float = 2.0) -> None:

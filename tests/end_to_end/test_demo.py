@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from agent.demo.apps import APPS
+from tests.fakes.daemon_page import free_port
 
 T = TypeVar("T")
 
@@ -25,10 +26,11 @@ T = TypeVar("T")
 class Demo:
     """A running demo and what it has printed so far."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
         self.log = folder.parent / "demo.log"
-        argv = [sys.executable, "-m", "agent", "demo", "--folder", str(folder), "--port", "0", "--language", "en"]
+        argv = [sys.executable, "-m", "agent", "demo", "--folder", str(folder), "--port", str(port)]
+        argv += ["--language", "en"]
         with self.log.open("wb") as sink:
             self.process = subprocess.Popen(argv, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True)
 
@@ -127,14 +129,15 @@ def test_ctrl_c_leaves_no_process_behind(demo: Demo) -> None:
 def test_a_demo_that_was_killed_leaves_nothing_to_the_next_one(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     tmp_path.chmod(0o755)
-    first = second = Demo(folder)
+    port = free_port()
+    first = second = Demo(folder, port)
     try:
         first.wait(first.url, 60)
         first.process.kill()
         first.process.wait()
         left = int((folder / "run/coloc-agent.pid").read_text().split()[0])
-        second = Demo(folder)
-        second.wait(second.url, 90)
+        second = Demo(folder, port)
+        assert second.wait(second.url, 90).endswith(f":{port}/")  # its port, too, was given back
         stat = _read(Path(f"/proc/{left}/stat")).rpartition(b") ")[2]
         assert stat[:1] in {b"", b"Z"}  # gone, or waiting for a first process that buries nobody
     finally:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from agent.demo.layout import lay_out, write_systemctl
+from agent.demo.layout import lay_out, write_programs
 from agent.demo.systemctl import DemoUnits
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     lay_out(folder, listen=f"127.0.0.1:{_port()}", language="en")
     config = folder / "coloc.yml"
     config.write_text(config.read_text().replace("stage: alert", "stage: observe").replace("every: 2s", "every: 0.5s"))
-    write_systemctl(folder, [sys.executable])
+    write_programs(folder, [sys.executable])
     units = DemoUnits(folder)
     for unit in units.names():
         units.start(unit)

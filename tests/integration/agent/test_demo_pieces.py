@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from agent.demo.apps import APPS
-from agent.demo.layout import lay_out, write_systemctl
+from agent.demo.layout import lay_out, write_programs
+from agent.demo.show import stop_all
 from agent.demo.systemctl import DemoUnits
 from coloc.command import run
 from coloc.config.reading import load_config
@@ -37,7 +38,7 @@ def until(holds: Callable[[], bool], seconds: float = 5) -> bool:
 
 def lay(folder: Path) -> Path:
     config = lay_out(folder, listen="127.0.0.1:0", language="fr")
-    write_systemctl(folder, [sys.executable])
+    write_programs(folder, [sys.executable])
     return config
 
 
@@ -131,6 +132,21 @@ def test_the_demo_may_lie_in_a_folder_with_any_name(tmp_path: Path, name: str) -
     done = demo.systemctl("show", "--", "kanboard.service")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Id=kanboard.service" in done.stdout
+
+
+def test_the_demo_brings_a_command_that_knows_it(demo: Demo) -> None:
+    env = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    argv = [str(demo.folder / "bin/coloc-agent"), "apps"]
+    done = subprocess.run(argv, cwd="/", env=env, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kanboard" in done.stdout
+
+
+def test_the_servers_of_a_full_demo_that_was_killed_are_ended_too(demo: Demo) -> None:
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as server:
+        demo.units.note("prometheus", server.pid)
+        stop_all(demo.units)
+        assert server.wait(timeout=20) == -signal.SIGTERM
 
 
 def test_units_are_started_shown_and_stopped(demo: Demo) -> None:
