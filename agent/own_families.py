@@ -53,9 +53,7 @@ def remembered_families(
     ):
         facts = FactReader(state, spool)
         facts.take(now)
-        standings = Evaluator(state, facts, lambda _connection, incident, _change, _now: incident).standings(
-            config, observation, now
-        )
+        standings = Evaluator(state, facts, lambda *_: None).standings(config, observation, now)
         status = snapshot(config, state.connection, observation, standings, now, version=version, started_at=now)
         # On which step a project stands, and since when, only the daemon knows.
         judged = rule_families(config, observation.colocation, state, (), now, is_config_good=True)
