@@ -79,7 +79,7 @@ class House:
         self._window = UsageWindow()
         self._teller = Teller(config)
         self._delivery = Delivery(
-            state.path, channels_of(config), language=config.coloc.language, idle_seconds=_IDLE_SECONDS
+            state.path, channels_of(config, renew=True), language=config.coloc.language, idle_seconds=_IDLE_SECONDS
         )
         self._news = News()
         self._since = time.monotonic()

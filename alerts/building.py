@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from alerts.channel import Channel
 from alerts.console import ConsoleChannel
+from coloc.config.channels import MatrixChannel as MatrixKeys
 from coloc.config.whole import Config
-from coloc.secrets import find_secret, read_secret
+from coloc.secrets import find_secret, read_secret, read_secrets
+
+if TYPE_CHECKING:
+    from alerts.matrix_tokens import Tokens
+
+ROTATED = "matrix-tokens.json"
 
 
-def channels_of(config: Config) -> dict[str, Channel]:
-    """Every channel of a configuration, by name; the console is always there. Raises ConfigError for a secret."""
+def channels_of(config: Config, *, renew: bool = False) -> dict[str, Channel]:
+    """Every channel of a configuration, by name; the console is always there. Raises ConfigError for a secret.
+
+    `renew`: for the daemon, which alone may rotate tokens.
+    """
     channels: dict[str, Channel] = {"console": ConsoleChannel()}
     matrix, forum = config.channels.matrix, config.channels.forum
     if matrix is not None:
         from alerts.matrix import MatrixChannel  # noqa: PLC0415 - requests costs memory: only who uses it pays
 
-        token = read_secret(find_secret("matrix-token", matrix.token_file))
         channels["matrix"] = MatrixChannel(
-            matrix.homeserver, token, matrix.room, allow_encrypted=matrix.allow_encrypted
+            matrix.homeserver,
+            _matrix_tokens(matrix, config.paths.state, renew=renew),
+            matrix.room,
+            allow_encrypted=matrix.allow_encrypted,
+            others=[project.room for project in config.projects.values() if project.room],
         )
     if forum is not None:
         from alerts.forum import ForumChannel  # noqa: PLC0415
@@ -25,3 +40,13 @@ def channels_of(config: Config) -> dict[str, Channel]:
         key = read_secret(find_secret("forum-key", forum.key_file))
         channels["forum"] = ForumChannel(forum.url, forum.user, key, forum.topic)
     return channels
+
+
+def _matrix_tokens(keys: MatrixKeys, state: Path, *, renew: bool) -> Tokens:
+    from alerts.matrix_tokens import Tokens  # noqa: PLC0415 - as above
+
+    access, *more = read_secrets(find_secret("matrix-token", keys.token_file))
+    refresh = next((line for line in more if line.reveal()), None)
+    tokens = Tokens(access, refresh, file=state / ROTATED if renew else None)
+    tokens.remember(state / ROTATED)
+    return tokens

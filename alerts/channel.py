@@ -10,9 +10,13 @@ from coloc.outbox import Row
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """It was said; `remote_id` is how the other side calls it ("" when it has no name there)."""
+    """It was said; `remote_id` is how the other side calls it ("" when it has no name there).
+
+    `instead`: an edit or a reply had to be said as a message of its own, and what follows belongs to that one.
+    """
 
     remote_id: str = ""
+    instead: bool = False
 
 
 @dataclass(frozen=True, slots=True)

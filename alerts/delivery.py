@@ -261,7 +261,8 @@ class _Worker:
         with state.transaction() as connection:
             if isinstance(outcome, Sent):
                 outbox.settle(connection, row.id, state="sent", now=now, remote_id=outcome.remote_id or None)
-                if row.kind is not Kind.NEW and row.about_remote_id is None and outcome.remote_id:
+                alone = outcome.instead or (row.kind is not Kind.NEW and row.about_remote_id is None)
+                if alone and outcome.remote_id:
                     outbox.name_remotely(connection, row.about, outcome.remote_id)
             elif not isinstance(outcome, Refused):
                 word = "blocked" if isinstance(outcome, Blocked) else "waiting"

@@ -15,6 +15,7 @@ from typing import Any
 
 from alerts.channel import Blocked, Outcome, Refused, Retry, Sent
 from alerts.http import Answer, Http
+from alerts.reasons import reason
 from coloc.outbox import Kind, Row
 from coloc.secrets import Secret
 from coloc.times import now_utc
@@ -75,6 +76,10 @@ class ForumChannel:
             return self._refused_post(row)
         return _trouble(answer)
 
+    def _post_instead(self, row: Row) -> Outcome:
+        outcome = self._post(row)
+        return Sent(outcome.remote_id, instead=True) if isinstance(outcome, Sent) else outcome
+
     def _refused_post(self, row: Row) -> Outcome:
         """422 has many causes that only words tell apart: ours is already there, the topic is closed, or never."""
         found = self._find(row)
@@ -86,11 +91,13 @@ class ForumChannel:
         if topic.status != 200:
             return _trouble(topic)
         if topic.data.get("closed") or topic.data.get("archived"):
-            return Blocked(f"the topic {row.target} is closed; open it, or name another in coloc.yml")
+            return Blocked(
+                reason("the topic {topic} is closed; open it, or name another in coloc.yml", topic=row.target)
+            )
         if row.attempts < 5:
             # Too many replies in a row, or alike within minutes: both pass by themselves.
-            return Retry("the forum does not take the post now", 180)
-        return Refused("the forum refuses the post (422)")
+            return Retry(reason("the forum does not take the post now"), 180)
+        return Refused(reason("the forum refuses the post (422)"))
 
     def _find(self, row: Row) -> str | Outcome:
         """The id of the post that bears the row's marker among the last ones; "" when there is none."""
@@ -112,7 +119,7 @@ class ForumChannel:
     def _edit(self, row: Row, number: str) -> Outcome:
         now = self._http.ask("GET", f"/posts/{number}.json")
         if now.status == 404:
-            return self._post(row)  # somebody deleted it: the news still has to be read
+            return self._post_instead(row)  # somebody deleted it: the news still has to be read
         before = now.data.get("raw")
         if now.status != 200 or not isinstance(before, str):
             return _trouble(now)
@@ -124,9 +131,9 @@ class ForumChannel:
         if answer.status == 200:
             return Sent(number)
         if answer.status == 409:
-            return Retry("somebody is editing our post", 5)
+            return Retry(reason("somebody is editing our post"), 5)
         if answer.status == 422:
-            return self._post(row)  # too old to be edited: a reply says it
+            return self._post_instead(row)  # too old to be edited: a reply says it
         return _trouble(answer)
 
 
@@ -175,23 +182,25 @@ def _posts_by(user: str, answer: Answer) -> Iterator[int]:
 
 def _in_review(row: Row) -> Outcome:
     if now_utc() - row.created_at > _REVIEW:
-        return Refused("the forum held the post back and no moderator approved it within a day")
-    return Blocked("the forum holds our posts back for review; a moderator must approve them and trust our account")
+        return Refused(reason("the forum held the post back and no moderator approved it within a day"))
+    return Blocked(
+        reason("the forum holds our posts back for review; a moderator must approve them and trust our account")
+    )
 
 
 def _trouble(answer: Answer) -> Outcome:
     kind = answer.data.get("error_type")
     if answer.is_redirect:
-        return Blocked("the forum sends us to another address; write its final one in url: (https?)")
+        return Blocked(reason("the forum sends us to another address; write its final one in url: (https?)"))
     if answer.status == 429:
-        return Retry("the forum asks us to slow down", answer.retry_after() or 30)
+        return Retry(reason("the forum asks us to slow down"), answer.retry_after() or 30)
     if answer.may_pass or kind == "read_only":
-        return Retry(answer.why or f"the forum answers {answer.status}")
+        return Retry(answer.why or reason("the forum answers {status}", status=answer.status))
     if answer.status in {401, 403}:
-        return Blocked("the forum refuses our key; make a new one for this topic and put it into key_file")
+        return Blocked(reason("the forum refuses our key; make a new one for this topic and put it into key_file"))
     if answer.status == 404:
-        return Blocked("the topic or the post is gone, or hidden from our account; mend topic: in coloc.yml")
-    return Refused(f"the forum refuses the message ({answer.status})")
+        return Blocked(reason("the topic or the post is gone, or hidden from our account; mend topic: in coloc.yml"))
+    return Refused(reason("the forum refuses the message ({status})", status=answer.status))
 
 
 def _words(outcome: Outcome) -> str:

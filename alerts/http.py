@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import requests
@@ -57,14 +58,21 @@ class Http:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc of root's
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Answer:
         """One request. Never raises for what the network or the server does."""
         try:
             with self._session.request(
                 method,
                 self._base + path,
                 data=None if body is None else _encoded(body),
-                headers={**self._headers, "Content-Type": "application/json"},
+                headers={**self._headers, **headers, "Content-Type": "application/json"},
                 timeout=_TIMEOUT,
                 allow_redirects=False,
                 stream=True,

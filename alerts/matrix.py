@@ -7,18 +7,21 @@ A row keeps its transaction id, so that saying it twice is one event. Decides on
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from alerts.channel import Blocked, Outcome, Refused, Retry, Sent
-from alerts.http import Answer, Http
+from alerts.channel import Outcome, Sent
+from alerts.http import Answer
+from alerts.matrix_rooms import Rooms
+from alerts.matrix_session import MatrixSession, trouble
+from alerts.matrix_tokens import Tokens
 from coloc.outbox import Kind, Row
 from coloc.secrets import Secret
 from coloc.times import now_utc
 
-_API = "/_matrix/client/v3"
 _LONGEST = 12_000  # bytes as JSON; an event may have 64 KiB with its HTML, and an edit holds both twice
 _TXN_KEPT = timedelta(hours=23)  # servers remember a transaction id for a day
 
@@ -28,106 +31,82 @@ class MatrixChannel:
 
     name = "matrix"
 
-    def __init__(self, homeserver: str, token: Secret, room: str, *, allow_encrypted: bool = False) -> None:
-        self._http = Http(homeserver, {"Authorization": f"Bearer {token.reveal()}"})
-        self._room, self._allow_encrypted = room, allow_encrypted
-        self._ids: dict[str, str] = {}
-        self._plain: set[str] = set()
+    def __init__(
+        self,
+        homeserver: str,
+        tokens: Tokens | Secret,
+        room: str,
+        *,
+        allow_encrypted: bool = False,
+        others: Sequence[str] = (),
+    ) -> None:
+        """`others`: more rooms in which we speak, for `check`."""
+        tokens = Tokens(tokens) if isinstance(tokens, Secret) else tokens
+        self._session = MatrixSession(homeserver, tokens)
+        self.rooms = Rooms(self._session, allow_encrypted=allow_encrypted)
+        self._spoken_in = tuple(dict.fromkeys([room, *others]))
 
     def deliver(self, row: Row) -> Outcome:
         """See Channel. The target is a room's id or alias."""
-        room = self._room_id(row.target)
+        room = self.rooms.ready(row.target)
         if not isinstance(room, str):
             return room
-        trouble = self._encryption(room)
-        if trouble is not None:
-            return trouble
         if row.attempts and now_utc() - row.created_at > _TXN_KEPT:
             said = self._already_said(room, row)
             if said is not None:
                 return said
-        path = f"{_API}/rooms/{quote(room, safe='')}/send/m.room.message/{quote(row.txn_id, safe='')}"
-        answer = self._http.ask("PUT", path, content(row))
+        answer = self._send(room, row.txn_id, content(row))
+        if answer.status == 400 and row.about_remote_id is not None and row.kind is not Kind.NEW:
+            # The message that it belongs to is not in this room: it was said in the one that was replaced.
+            alone = self._send(room, f"{row.txn_id}-alone", content(replace(row, kind=Kind.NEW)))
+            if alone.status == 200 and isinstance(alone.data.get("event_id"), str):
+                return Sent(alone.data["event_id"], instead=True)
+            answer = alone
         if answer.status == 200 and isinstance(answer.data.get("event_id"), str):
             return Sent(answer.data["event_id"])
-        return self._trouble(answer, row.target)
+        if answer.status == 403 and answer.is_json:
+            return self.rooms.refused(room)
+        if answer.status == 404:
+            self.rooms.forget(room)
+        return trouble(answer, row.target)
 
     def check(self) -> list[str]:
-        """See Channel: the token is good, the room is joined and not encrypted."""
-        answer = self._http.ask("GET", f"{_API}/account/whoami")
+        """See Channel: the token is good, every room is joined, not encrypted, and was not replaced."""
+        answer = self._session.ask("GET", "/account/whoami")
         if answer.status != 200:
-            return [f"Matrix: {_why(self._trouble(answer, 'the homeserver'))}"]
-        room = self._room_id(self._room)
+            return [f"Matrix: {_why(trouble(answer, 'the homeserver'))}"]
+        joined = self._session.ask("GET", "/joined_rooms").data.get("joined_rooms")
+        known = joined if isinstance(joined, list) else []
+        return [problem for target in self._spoken_in if (problem := self._check_room(target, known))]
+
+    def _check_room(self, target: str, joined: Sequence[object]) -> str:
+        room, instead = self.rooms.look_on(target)
         if not isinstance(room, str):
-            return [f"Matrix: {_why(room)}"]
-        joined = self._http.ask("GET", f"{_API}/joined_rooms")
-        rooms = joined.data.get("joined_rooms")
-        if not isinstance(rooms, list) or room not in rooms:
-            return [f"Matrix: the agent's account is not in {self._room}; invite it and accept the invitation"]
-        trouble = self._encryption(room)
-        return [f"Matrix: {_why(trouble)}"] if trouble is not None else []
+            return f"Matrix: {_why(room)}"
+        if instead:
+            return f"Matrix: {target} was replaced by {instead}; write that one in coloc.yml"
+        if room not in joined:
+            return f"Matrix: the agent's account is not in {target}; invite it, it accepts by itself within minutes"
+        return ""
 
     def close(self) -> None:
         """See Channel."""
-        self._http.close()
+        self._session.close()
 
-    def _room_id(self, target: str) -> str | Outcome:
-        if target.startswith("!"):
-            return target
-        if target not in self._ids:
-            answer = self._http.ask("GET", f"{_API}/directory/room/{quote(target, safe='')}")
-            found = answer.data.get("room_id")
-            if answer.status != 200 or not isinstance(found, str):
-                if answer.status == 404:
-                    return Blocked(f"there is no room {target}; mend room: in coloc.yml")
-                return self._trouble(answer, target)
-            self._ids[target] = found
-        return self._ids[target]
-
-    def _encryption(self, room: str) -> Outcome | None:
-        """An encrypted room takes plain text and shows it with a red warning: ask before speaking."""
-        if self._allow_encrypted or room in self._plain:
-            return None
-        answer = self._http.ask("GET", f"{_API}/rooms/{quote(room, safe='')}/state/m.room.encryption/")
-        if answer.status == 404 and answer.data.get("errcode") == "M_NOT_FOUND":
-            self._plain.add(room)
-            return None
-        if answer.status == 200:
-            return Blocked(
-                f"the room {room} is encrypted and the agent cannot write there; use a room without encryption, "
-                "or set allow_encrypted: true to send plain text all the same"
-            )
-        return self._trouble(answer, room)
+    def _send(self, room: str, txn_id: str, body: Mapping[str, Any]) -> Answer:
+        path = f"/rooms/{quote(room, safe='')}/send/m.room.message/{quote(txn_id, safe='')}"
+        return self._session.ask("PUT", path, body)
 
     def _already_said(self, room: str, row: Row) -> Outcome | None:
         """The server may have forgotten the transaction id: look for our event before saying it again."""
-        answer = self._http.ask("GET", f"{_API}/rooms/{quote(room, safe='')}/messages?dir=b&limit=200")
+        answer = self._session.ask("GET", f"/rooms/{quote(room, safe='')}/messages?dir=b&limit=200")
         if answer.status != 200:
-            return self._trouble(answer, row.target)
+            return trouble(answer, row.target)
         chunk = answer.data.get("chunk")
         for event in chunk if isinstance(chunk, list) else []:
             if _key_of(event) == row.key and isinstance(event.get("event_id"), str):
                 return Sent(event["event_id"])
         return None
-
-    def _trouble(self, answer: Answer, where: str) -> Outcome:
-        code = answer.data.get("errcode")
-        if answer.is_redirect:
-            return Blocked("the homeserver sends us to another address; write its final one in homeserver: (https?)")
-        if answer.status == 429:
-            return Retry("the homeserver asks us to slow down", answer.retry_after())
-        if answer.may_pass or (answer.status == 404 and code != "M_NOT_FOUND"):
-            return Retry(answer.why or f"the homeserver answers {answer.status}")
-        if answer.status == 401:
-            return Blocked("the access token is refused; make a new one and put it into token_file")
-        if answer.status in {403, 404}:
-            self._plain.clear()
-            return Blocked(
-                f"the agent may not write in {where} (was it removed, or the room upgraded?); invite it again"
-            )
-        if code == "M_DUPLICATE_ANNOTATION":
-            return Sent()
-        return Refused(f"the homeserver refuses the message: {answer.status} {str(code)[:60]}")
 
 
 def content(row: Row) -> dict[str, Any]:

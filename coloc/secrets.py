@@ -42,6 +42,11 @@ class Secret:
 
 def read_secret(path: Path) -> Secret:
     """The first line of a secret's file. Raises ConfigError when it is missing, empty or readable by everybody."""
+    return read_secrets(path)[0]
+
+
+def read_secrets(path: Path) -> list[Secret]:
+    """Every line of a secret's file, the first never empty. Raises ConfigError as `read_secret` does."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -55,19 +60,20 @@ def read_secret(path: Path) -> Secret:
             raise ConfigError(f"the secret {path} is not a file", hint="name the file itself in coloc.yml")
         if stat.S_IMODE(mode) & 0o007:
             raise ConfigError(f"the secret {path} can be read by everybody", hint=f"run: chmod 600 {path}")
-        line = os.read(descriptor, _MAX_BYTES).split(b"\n", 1)[0].strip(b"\r")
+        lines = [line.strip(b"\r") for line in os.read(descriptor, _MAX_BYTES).split(b"\n")]
     finally:
         os.close(descriptor)
     try:
-        text = line.decode("utf-8")
+        # The lines after the first are not ours to judge unless somebody asks for them.
+        texts = [lines[0].decode("utf-8"), *(line.decode("utf-8", "replace") for line in lines[1:])]
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
+        texts = ["\0"]
+    if "\0" in texts[0]:
         # Not chained: the error would carry the bytes of the secret.
         raise ConfigError(f"the secret {path} is not a line of UTF-8 text", hint="write the secret again") from None
-    if not text:
+    if not texts[0]:
         raise ConfigError(f"the secret {path} is empty", hint="write the secret on its first line")
-    return Secret(text)
+    return [Secret(text) for text in texts]
 
 
 def find_secret(name: str, file: Path | None) -> Path:

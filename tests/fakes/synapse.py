@@ -49,6 +49,7 @@ enable_registration: false
 federation_domain_whitelist: []
 enable_metrics: false
 bcrypt_rounds: 4
+refreshable_access_token_lifetime: 2s
 presence: {{enabled: false}}
 url_preview_enabled: false
 rc_login:
@@ -155,7 +156,23 @@ class Synapse:
         status, answer = call("POST", url, body)
         if status != 200:
             raise RuntimeError(f"registering {name}: {status} {answer}")
-        return {"user_id": answer["user_id"], "access_token": answer["access_token"]}
+        return {"user_id": answer["user_id"], "access_token": answer["access_token"], "password": password}
+
+    def login(self, name: str) -> dict[str, Any]:
+        """A new device of a user, with tokens that expire after two seconds and can be renewed."""
+        user = self.user(name)
+        who = {"type": "m.id.user", "user": name}
+        body = {
+            "type": "m.login.password",
+            "identifier": who,
+            "password": user["password"],
+            "refresh_token": True,
+        }
+        status, answer = call("POST", f"{self.base_url}/_matrix/client/v3/login", body)
+        if status != 200:
+            raise RuntimeError(f"login of {name}: {status} {answer}")
+        found: dict[str, Any] = answer
+        return found
 
     def _remembered(self) -> dict[str, Any]:
         values: dict[str, Any] = json.loads(self._state.read_text())

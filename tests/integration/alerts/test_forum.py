@@ -76,6 +76,7 @@ def test_a_post_too_old_to_be_edited_is_answered_with_a_reply(forum: Both) -> No
         channel, "✅ Rétabli, tout va bien", key="i1:1", about="i1", kind=Kind.EDIT, about_remote_id=first.remote_id
     )
     assert isinstance(reply, Sent)
+    assert reply.instead, "what follows edits the reply, not the post that is too old"
     assert len(server.ours()) == 2
 
 

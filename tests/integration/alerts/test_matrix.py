@@ -16,8 +16,9 @@ from tests.fakes.rows import row
 from tests.fakes.synapse import Synapse
 
 
-def channel(synapse: Synapse, room: Room, **options: bool) -> MatrixChannel:
-    return MatrixChannel(synapse.base_url, Secret(room.bot["access_token"]), room.id, **options)
+def channel(synapse: Synapse, room: Room, *, allow_encrypted: bool = False) -> MatrixChannel:
+    token = Secret(room.bot["access_token"])
+    return MatrixChannel(synapse.base_url, token, room.id, allow_encrypted=allow_encrypted)
 
 
 def sent(outcome: object) -> str:
