@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 
 from agent.client import local_socket
 from agent.colocation import ColocationReader
+from agent.delivery_facts import delivery_families
 from agent.door import Door
 from agent.news import News
 from agent.observation import Observation
@@ -36,6 +37,7 @@ from agent.web import Request, Response, Route, Web
 from agent.wiring import blind_spots, collectors_of
 from alerts.building import channels_of
 from alerts.delivery import Delivery
+from alerts.elsewhere import elsewhere_of
 from collectors.agent_facts import incident_families, name_families
 from collectors.sampler import Sampler
 from collectors.usage import UsageWindow
@@ -79,7 +81,11 @@ class House:
         self._window = UsageWindow()
         self._teller = Teller(config)
         self._delivery = Delivery(
-            state.path, channels_of(config, renew=True), language=config.coloc.language, idle_seconds=_IDLE_SECONDS
+            state.path,
+            channels_of(config, renew=True),
+            language=config.coloc.language,
+            idle_seconds=_IDLE_SECONDS,
+            elsewhere=elsewhere_of(config),
         )
         self._news = News()
         self._since = time.monotonic()
@@ -175,6 +181,7 @@ class House:
             *name_families(colocation, coloc=name.name, kind=name.kind, version=self._version),
             *status_families(status, colocation),
             *incident_families(open_by_severity(status.incidents)),
+            *delivery_families(self._state.connection, self._delivery.counts),
         ]
 
     def _routes(self) -> dict[str, Route]:

@@ -7,7 +7,8 @@ The rules, in plain sentences:
 * an edit of a message that was never said is said as a message of its own, and what follows edits that one; a silent
   line for the thread of such a message is dropped: the message itself says as much;
 * a row that nobody can read is given up; so is one that fails again and again while another of the same room passes.
-  What is given up is logged, told on the console, and stays in the outbox as refused;
+  What is given up is logged, told elsewhere (see alerts.elsewhere), and stays in the outbox as refused;
+* what waits for a human, or has waited for ten minutes, is told elsewhere at once, and again when it is over;
 * when many messages wait that would be new to one room (a burst, an outage), they become one digest with the last word
   of each; the digest row and the end of the rows that it tells are one transaction. A row that was tried already is
   never folded: it may have been heard. What follows a folded message is new again, or part of the next digest.
@@ -19,13 +20,15 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alerts.channel import Blocked, Channel, Outcome, Refused, Retry, Sent
+from alerts.counts import Counts
+from alerts.elsewhere import Elsewhere, Place, tell_over, tell_trouble
 from alerts.messages import digest, given_up
 from coloc import outbox
 from coloc.outbox import Kind, Row
@@ -37,6 +40,8 @@ _FIRST_WAIT, _LONGEST_WAIT, _BLOCKED_WAIT = 1.0, 300.0, 300.0
 _IDLE = 1.0
 _FOLD_FROM = 8
 _SUSPECT = 12  # tries, half an hour: then the row itself may be what is wrong
+_LONG = timedelta(minutes=10)  # a message that waits for so long is trouble that people should know of
+_MANY = 4  # tries of that very message: one that waited for others is not in trouble
 _CALL_SECONDS = 120.0  # no call of a channel takes so long; beyond it the worker is stuck
 _FAR = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
@@ -68,8 +73,13 @@ class Delivery:
         now: Callable[[], datetime] = now_utc,
         monotonic: Callable[[], float] = time.monotonic,
         idle_seconds: float = _IDLE,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """`idle_seconds`: how often the outbox is looked at by somebody whom nobody wakes."""
+        """`idle_seconds`: how often the outbox is looked at by somebody whom nobody wakes.
+
+        `elsewhere`: where trouble of a channel is told; None: on the console, when there is one.
+        """
+        self._elsewhere, self.counts = elsewhere or self._console_only, Counts()
         self._idle_seconds = idle_seconds
         self._path, self._channels, self._language = state_path, channels, language
         self._now, self._monotonic = now, monotonic
@@ -148,10 +158,12 @@ class Delivery:
         """The wall clock, for what is written down."""
         return self._now()
 
-    @property
-    def has_console(self) -> bool:
-        """True when there is a channel that is always heard."""
-        return "console" in self._channels
+    def elsewhere(self, channel: str, target: str) -> Sequence[Place]:
+        """Where to tell of the trouble of a channel; only places that are there."""
+        return [place for place in self._elsewhere(channel, target) if place.channel in self._channels]
+
+    def _console_only(self, channel: str, _target: str) -> Sequence[Place]:
+        return [] if channel == "console" else [Place("console", "console", self._language)]
 
     @property
     def language(self) -> str:
@@ -244,17 +256,21 @@ class _Worker:
         now = self._delivery.now()
         with state.transaction() as connection:
             outbox.settle(connection, row_id, state="refused", now=now, error=why)
-            if self._channel.name != "console" and self._delivery.has_console:
+            for place in self._places():
                 outbox.add(
                     connection,
-                    channel="console",
-                    target="console",
+                    channel=place.channel,
+                    target=place.target,
                     kind=Kind.NEW,
-                    key=f"given-up:{row_id}",
-                    about=f"given-up:{row_id}",
-                    message=given_up(self._channel.name, key, why, self._delivery.language),
+                    key=f"given-up:{row_id}:{place.channel}",
+                    about=f"given-up:{row_id}:{place.channel}",
+                    message=given_up(self._channel.name, key, why, place.language),
                     now=now,
                 )
+        self._delivery.counts.failed(self._channel.name, "refused")
+
+    def _places(self) -> Sequence[Place]:
+        return self._delivery.elsewhere(self._channel.name, self._target)
 
     def _settle(self, state: State, row: Row, outcome: Outcome) -> None:
         now, clock = self._delivery.now(), self._delivery.clock()
@@ -264,16 +280,23 @@ class _Worker:
                 alone = outcome.instead or (row.kind is not Kind.NEW and row.about_remote_id is None)
                 if alone and outcome.remote_id:
                     outbox.name_remotely(connection, row.about, outcome.remote_id)
+                if row.attempts:
+                    tell_over(connection, row, self._places(), now)
             elif not isinstance(outcome, Refused):
                 word = "blocked" if isinstance(outcome, Blocked) else "waiting"
                 outbox.settle(connection, row.id, state=word, now=now, error=outcome.why)
+                if word == "blocked" or (row.attempts >= _MANY and now - row.created_at >= _LONG):
+                    many = outbox.waiting(connection, self._channel.name, self._target)
+                    tell_trouble(connection, row, outcome.why, waiting=many, places=self._places(), now=now)
         if isinstance(outcome, Refused):
             self._give_up(state, row.id, row.key, outcome.why)
         self._unsettled = None
         if isinstance(outcome, Sent):
+            self._delivery.counts.said(self._channel.name, (now - row.created_at).total_seconds())
             self._patience.succeed()
         if isinstance(outcome, Sent | Refused):
             return
+        self._delivery.counts.failed(self._channel.name, "blocked" if isinstance(outcome, Blocked) else "retry")
         details = {"channel": self._channel.name, "key": row.key, "why": outcome.why, "attempt": row.attempts + 1}
         if row.attempts in {0, 4} or row.attempts % 50 == 49:
             logger.warning("a message waits", extra=details)

@@ -12,6 +12,7 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from alerts.plain import plain
+from alerts.reasons import in_language
 from coloc.language import Translate, translator
 from coloc.outbox import Message
 from coloc.times import for_people
@@ -146,7 +147,24 @@ def given_up(channel: str, key: str, why: str, language: str) -> Message:
     """A message that a channel will never take, told where it can be."""
     say = translator(language)
     head = say("A message was given up on {channel}: {key}").format(channel=plain(channel), key=plain(key))
-    return _message(f"⚠ {head}", [plain(why)])
+    return _message(f"⚠ {head}", [in_language(why, language)])
+
+
+def channel_in_trouble(channel: str, target: str, why: str, waiting: int, language: str) -> Message:
+    """A channel does not take our words: where, why, what waits. The reason says what to do."""
+    say = translator(language)
+    head = say("Messages do not get through on {channel}: {target}").format(
+        channel=plain(channel), target=plain(target)
+    )
+    lines = [in_language(why, language), say("Waiting: {number}. Nothing is lost; see: coloc-agent check")]
+    return _message(f"⚠ {head}", [lines[0], lines[1].format(number=waiting)])
+
+
+def channel_well_again(channel: str, target: str, language: str) -> Message:
+    """The same channel takes them again."""
+    say = translator(language)
+    head = say("Messages get through again on {channel}: {target}")
+    return _message(f"✅ {head.format(channel=plain(channel), target=plain(target))}", [])
 
 
 def _when(incident: IncidentText, say: Translate, zone: ZoneInfo) -> str:

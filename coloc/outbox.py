@@ -131,6 +131,15 @@ def given_up(connection: sqlite3.Connection) -> Mapping[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+def waiting(connection: sqlite3.Connection, channel: str, target: str) -> int:
+    """How many messages a queue holds."""
+    row = connection.execute(
+        "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ?",
+        (channel, target),
+    ).fetchone()
+    return int(row[0])
+
+
 def begin(connection: sqlite3.Connection, row_id: int) -> None:
     """Write down that a try begins, before it does: after a crash nobody knows whether it was heard."""
     connection.execute("UPDATE outbox SET attempts = attempts + 1 WHERE id = ?", (row_id,))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 
+from agent.delivery_facts import channel_facts
+from alerts.counts import Counts
 from collectors.agent_facts import (
     BackupFact,
     QuotaFact,
@@ -26,6 +28,7 @@ from collectors.guard import Collector
 from collectors.machine import MachineCollector, MachineFiles
 from collectors.mail import MailCollector
 from collectors.oom_kills import OomKillsCollector
+from collectors.outbox_facts import outbox_families
 from collectors.php import PhpCollector
 from collectors.pressure import PressureCollector
 from collectors.process_details import ProcessDetailsCollector
@@ -226,6 +229,12 @@ class MeasuredHouse:
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("rules", _judged())
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))
+        counts = Counts()
+        counts.said("console", 0.2)
+        counts.said("matrix", 4.0)
+        counts.failed("matrix", "retry")
+        waits = {"matrix": (2, datetime(2026, 11, 23, 5, 58, tzinfo=UTC))}
+        self.sampler.put("outbox", outbox_families(channel_facts(waits, counts.now())))
 
 
 def _user_ids(names: Iterable[str]) -> Mapping[str, int]:

@@ -14,7 +14,10 @@ import pytest
 from agent.house import all_moved
 from alerts.channel import Blocked, Outcome, Refused, Retry
 from alerts.delivery import Delivery
+from alerts.elsewhere import elsewhere_of
+from alerts.reasons import reason
 from coloc import outbox
+from coloc.config.whole import Config
 from coloc.outbox import Kind, Message, Row
 from coloc.state import State, open_state
 from coloc.times import now_utc
@@ -146,6 +149,59 @@ def test_a_hanging_room_delays_no_other_and_stop_does_not_wait_for_it(state: Sta
     delivery.stop()
     assert time.monotonic() - began < 2.5
     gate.set()
+
+
+def test_what_waits_for_a_human_is_told_elsewhere_once_and_again_when_it_is_over(
+    state: State, deliver: Callable[..., Delivery]
+) -> None:
+    answers: list[Outcome] = [Blocked(reason("the access token is refused; make a new one and put it into token_file"))]
+    answers += [Blocked("still")] * 2
+    channel, console = FakeChannel(), FakeChannel()
+    channel.decide = lambda _: answers.pop(0) if answers else None
+    console.name = "console"
+    clock = [0.0]
+    add(state, "i1")
+    deliver(channel, more={"console": console}, monotonic=lambda: clock[0])
+    until(lambda: list(console.texts.values()))
+    (told,) = console.texts.values()
+    assert "!a" in told
+    assert "fais-en un nouveau" in told, "in the language of the room"
+
+    def later() -> bool:
+        clock[0] += 301
+        return left(state) == 0
+
+    until(later, seconds=60)
+    (told,) = console.texts.values()
+    assert told == "✅ Les messages passent de nouveau sur matrix : !a"
+
+
+def test_trouble_of_a_projects_room_is_told_in_the_machines_room(
+    state: State, deliver: Callable[..., Delivery]
+) -> None:
+    channel, console = FakeChannel(lambda row: Blocked("removed") if row.target == "!a" else None), FakeChannel()
+    console.name = "console"
+    values = {
+        "coloc": {"name": "c"},
+        "stage": "alert",
+        "channels": {"matrix": {"homeserver": "https://m.test", "room": "!machine"}},
+    }
+    add(state, "i1")
+    deliver(channel, more={"console": console}, elsewhere=elsewhere_of(Config.model_validate(values)))
+    until(lambda: len(channel.texts) == 1 and len(console.texts) == 1)
+    assert list(channel.targets.values()) == ["!machine"]
+
+
+def test_the_delivery_counts_what_it_said_and_what_failed(state: State, deliver: Callable[..., Delivery]) -> None:
+    answers: list[Outcome] = [Retry("down", 0.01), Refused("too large")]
+    add(state, "i1")
+    add(state, "i2")
+    delivery = deliver(FakeChannel(lambda _: answers.pop(0) if answers else None))
+    done(state)
+    until(lambda: "matrix" in delivery.counts.now() and delivery.counts.now()["matrix"].sent == 1)
+    counts = delivery.counts.now()["matrix"]
+    assert dict(counts.failed) == {"retry": 1, "refused": 1}
+    assert sum(counts.within.values()) == 1
 
 
 def test_a_refused_message_does_not_hold_the_next(state: State, deliver: Callable[..., Delivery]) -> None:
