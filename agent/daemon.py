@@ -67,7 +67,7 @@ class Daemon:
         state = self._open(config.paths.state / "state.db")
         try:
             state.keep_reserve()
-            house = build_house(config, state, self._clocks.now())
+            house = build_house(config, state, self._clocks.now(), self._wake.set)
         except BaseException:
             state.close()
             raise
@@ -113,7 +113,9 @@ class Daemon:
         self._wake.set()
 
     def _loop(self, config: Config, state: State, house: House) -> None:
-        evaluator = Evaluator(state, backup_store.FactReader(state, Spool(config.paths.facts)), house.tell)
+        evaluator = Evaluator(
+            state, backup_store.FactReader(state, Spool(config.paths.facts)), house.tell, chat=house.chat
+        )
         rhythm = Rhythm(self._clocks, partial(self._tidy, state))
         started_at = self._clocks.monotonic()
         next_tick = started_at
@@ -122,7 +124,7 @@ class Daemon:
                 self._reload.clear()
                 house = self._take_new_config(house, state)
                 evaluator = Evaluator(
-                    state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell
+                    state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell, chat=house.chat
                 )
             quiet = self._clocks.monotonic() - started_at < house.config.startup_quiet
             self._tick(house, state, evaluator, rhythm, quiet=quiet)
@@ -205,7 +207,7 @@ class Daemon:
                 raise ColocError(
                     "paths: cannot change while the agent runs", hint="restart it: systemctl restart coloc-agent"
                 )
-            new = build_house(config, state, self._clocks.now())
+            new = build_house(config, state, self._clocks.now(), self._wake.set)
         except ColocError as error:
             self._config_error = error.sentence()
             logger.error("the new configuration cannot be used", extra={"why": self._config_error})

@@ -7,17 +7,18 @@ import logging
 import math
 import sqlite3
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent import backup_store, incident_store, quota_store, silences, told_store
-from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, evaluate, forgotten
+from agent.chat import Chat
+from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
 from agent.inhibition import AFTERWARDS
 from agent.marking import Marker
 from agent.observation import Observation
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
 from agent.telling import Tidings
+from coloc import heard
 from coloc.config.whole import Config
 from coloc.facts import Fact
 from coloc.requests import Request
@@ -32,8 +33,9 @@ _CLOCK_ERROR = timedelta(hours=1)
 class Evaluator:
     """Brings what is known together and decides. Its memory is state.db, and what was last read of it."""
 
-    def __init__(self, state: State, facts: backup_store.FactReader, tell: Tell) -> None:
-        self._state, self._facts, self._tell = state, facts, tell
+    def __init__(self, state: State, facts: backup_store.FactReader, tell: Tell, *, chat: Chat | None = None) -> None:
+        """`chat`: who decides on what people say in rooms."""
+        self._state, self._facts, self._tell, self._chat = state, facts, tell, chat
         self._backups: tuple[backup_store.BackupStanding, ...] = ()
         self._backups_at = -1
 
@@ -69,18 +71,28 @@ class Evaluator:
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))
         steps += forgotten(is_open.values(), frozenset(item.key for item in found), able(situation), now)
-        wanted = list(requests)
+        wanted, is_spoken_to = list(requests), self._is_spoken_to()
         is_calm = all(incident.phase is Phase.PENDING for incident in is_open.values())
-        if is_calm and not (steps or moved or wanted or incident_store.held_and_over(connection)):
+        if is_calm and not (steps or moved or wanted or is_spoken_to or incident_store.held_and_over(connection)):
             return taken
         with self._state.transaction():
             changes = dict(self._take_step(step, now) for step in steps)
             quota_store.save(connection, moved)
             quota_store.keep_only(connection, ((item.project, item.resource) for item in quotas))
+            if self._chat is not None and is_spoken_to:
+                wanted += self._chat.decide(connection, now)
             for request in wanted:
                 changes |= self._obey(request, now)
             self._speak(Marker(config, observation.colocation, silences.known(connection, now), now), changes)
         return taken
+
+    def _is_spoken_to(self) -> bool:
+        connection = self._state.connection
+        if self._chat is None or not heard.anything(connection):
+            return False
+        with self._state.transaction():
+            heard.begin(connection)
+        return True
 
     def _speak(self, marker: Marker, changes: dict[int, Change | None]) -> None:
         """Mark what is open, then let what changed, and what waited for its time, be told."""
@@ -163,15 +175,14 @@ class Evaluator:
         found = [each for each in incidents if each is not None and each.phase is not Phase.RESOLVED]
         if not found:
             logger.warning("a request names no open incident", extra={"request": request.kind})
-        change = Change.ACKED if request.kind == "ack" else Change.SILENCED
+        changes: dict[int, Change | None] = {}
         for incident in found:
-            if change is Change.ACKED:
-                after = replace(incident, acked_by=by or "?")
-            else:
-                after = replace(incident, silenced_until=now + _silence(request.values.get("seconds")))
+            after, changes[incident.id] = as_asked(
+                incident, request.kind, by, _silence(request.values.get("seconds")), now
+            )
             incident_store.note(connection, incident.id, now, request.kind, by)
             incident_store.update(connection, after)
-        return dict.fromkeys((each.id for each in found), change)
+        return changes
 
     def _meant(self, request: Request) -> list[int]:
         """The incidents that a request is about: one by its number, or those that a message tells."""

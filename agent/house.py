@@ -9,7 +9,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -17,8 +17,10 @@ from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
 
+from agent.chat import Chat
 from agent.client import local_socket
 from agent.colocation import ColocationReader
+from agent.commands_in_rooms import listening_rooms, people_of
 from agent.delivery_facts import delivery_families
 from agent.door import Door
 from agent.news import News
@@ -35,7 +37,7 @@ from agent.status import Status, to_json
 from agent.telling import Teller, Tidings
 from agent.web import Request, Response, Route, Web
 from agent.wiring import blind_spots, collectors_of
-from alerts.building import channels_of
+from alerts.building import channels_of, listener_of
 from alerts.delivery import Delivery
 from alerts.elsewhere import elsewhere_of
 from collectors.agent_facts import incident_families, name_families
@@ -70,7 +72,7 @@ def all_moved(parts: Iterable[HasMoved], since: float, clock: float) -> bool:
 class House:
     """All parts at work."""
 
-    def __init__(self, config: Config, state: State, now: datetime) -> None:
+    def __init__(self, config: Config, state: State, now: datetime, wake: Callable[[], None]) -> None:
         self.config, self._state, self._started_at = config, state, now
         self._version = version("coloc-agent")
         self._reader = ColocationReader(config)
@@ -80,9 +82,14 @@ class House:
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
         self._window = UsageWindow()
         self._teller = Teller(config)
+        self.chat = Chat(config)
+        channels = channels_of(config, renew=True)
+        self._listener = listener_of(
+            config, channels, targets=listening_rooms(config), people=people_of(config), wake=wake
+        )
         self._delivery = Delivery(
             state.path,
-            channels_of(config, renew=True),
+            channels,
             language=config.coloc.language,
             idle_seconds=_IDLE_SECONDS,
             elsewhere=elsewhere_of(config),
@@ -102,12 +109,16 @@ class House:
         self._sampler.start()
         self._delivery.start()
         self._web.start()
+        if self._listener is not None:
+            self._listener.start()
 
     def stop(self) -> None:
         """End every part within a few seconds."""
         if self._web is not None:
             self._web.stop()
             self._web = None
+        if self._listener is not None:
+            self._listener.stop()
         self._delivery.stop()
         self._sampler.stop()
         try:
@@ -207,6 +218,9 @@ class House:
         return Response(json.dumps(to_json(self._status), ensure_ascii=False).encode(), _JSON)
 
 
-def build_house(config: Config, state: State, now: datetime) -> House:
-    """The parts for a configuration, not yet started. Raises ColocError when the apps or a secret cannot be read."""
-    return House(config, state, now)
+def build_house(config: Config, state: State, now: datetime, wake: Callable[[], None]) -> House:
+    """The parts for a configuration, not yet started. Raises ColocError when the apps or a secret cannot be read.
+
+    `wake`: somebody said something that the daemon should decide on now.
+    """
+    return House(config, state, now, wake)

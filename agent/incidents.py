@@ -262,3 +262,14 @@ def forgotten(
         change = Change.VANISHED if incident.phase is Phase.PENDING else Change.RESOLVED
         steps.append(Step(_resolved(incident, now), change))
     return steps
+
+
+def as_asked(incident: Incident, kind: str, by: str, span: timedelta, now: datetime) -> tuple[Incident, Change]:
+    """The incident with the mark that somebody asked for, or without it: `by` and `span` are then what is left."""
+    if kind == "ack":
+        return replace(incident, acked_by=by or "?"), Change.ACKED
+    if kind == "unack":
+        return replace(incident, acked_by=by), Change.ACKED if by else Change.RELEASED
+    if kind == "unsilence" and span <= timedelta(0):
+        return replace(incident, silenced_until=None), Change.UNSILENCED
+    return replace(incident, silenced_until=now + span), Change.SILENCED

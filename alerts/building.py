@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from coloc.config.whole import Config
 from coloc.secrets import find_secret, read_secret, read_secrets
 
 if TYPE_CHECKING:
+    from alerts.matrix_listener import MatrixListener
     from alerts.matrix_tokens import Tokens
 
 ROTATED = "matrix-tokens.json"
@@ -40,6 +42,28 @@ def channels_of(config: Config, *, renew: bool = False) -> dict[str, Channel]:
         key = read_secret(find_secret("forum-key", forum.key_file))
         channels["forum"] = ForumChannel(forum.url, forum.user, key, forum.topic)
     return channels
+
+
+def listener_of(
+    config: Config,
+    channels: Mapping[str, Channel],
+    *,
+    targets: Sequence[str],
+    people: frozenset[str],
+    wake: Callable[[], None],
+) -> MatrixListener | None:
+    """Who listens in the rooms of Matrix, when there is such a channel and somebody may ask for something."""
+    matrix = channels.get("matrix")
+    if matrix is None or not people or not config.reaches("alert"):
+        return None
+    from alerts.matrix import MatrixChannel  # noqa: PLC0415 - as above
+    from alerts.matrix_listener import MatrixListener  # noqa: PLC0415
+
+    if not isinstance(matrix, MatrixChannel):
+        return None
+    return MatrixListener(
+        matrix.session, matrix.rooms, config.paths.state / "state.db", targets=targets, people=people, wake=wake
+    )
 
 
 def _matrix_tokens(keys: MatrixKeys, state: Path, *, renew: bool) -> Tokens:

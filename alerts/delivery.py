@@ -313,7 +313,7 @@ class _Worker:
             rows = outbox.foldable(connection, self._channel.name, self._target)
             titles = [row.message.text.split("\n", 1)[0] for row in rows]
             key = f"digest:{self._channel.name}:{self._target}:{rows[-1].id}"
-            outbox.drop(connection, [row.id for row in rows], why="told in a digest")
+            outbox.drop(connection, [row.id for row in rows], why=f"told in {key}")
             outbox.add(
                 connection,
                 channel=self._channel.name,

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 _TIMEOUT = (5, 15)  # seconds to connect, and without a byte
-_MAX_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Http:
         body: Mapping[str, Any] | None = None,
         *,
         headers: Mapping[str, str] = MappingProxyType({}),
+        at_most: int = MAX_BYTES,
     ) -> Answer:
         """One request. Never raises for what the network or the server does."""
         try:
@@ -77,7 +78,7 @@ class Http:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                raw = response.raw.read(_MAX_BYTES, decode_content=True)
+                raw = response.raw.read(at_most, decode_content=True)
                 return _answer(response.status_code, raw, response.headers)
         except (requests.RequestException, OSError, ValueError) as error:
             return Answer(0, {}, {}, is_json=False, why=_no_answer(error))

@@ -42,8 +42,8 @@ class MatrixChannel:
     ) -> None:
         """`others`: more rooms in which we speak, for `check`."""
         tokens = Tokens(tokens) if isinstance(tokens, Secret) else tokens
-        self._session = MatrixSession(homeserver, tokens)
-        self.rooms = Rooms(self._session, allow_encrypted=allow_encrypted)
+        self.session = MatrixSession(homeserver, tokens)
+        self.rooms = Rooms(self.session, allow_encrypted=allow_encrypted)
         self._spoken_in = tuple(dict.fromkeys([room, *others]))
 
     def deliver(self, row: Row) -> Outcome:
@@ -72,10 +72,10 @@ class MatrixChannel:
 
     def check(self) -> list[str]:
         """See Channel: the token is good, every room is joined, not encrypted, and was not replaced."""
-        answer = self._session.ask("GET", "/account/whoami")
+        answer = self.session.ask("GET", "/account/whoami")
         if answer.status != 200:
             return [f"Matrix: {_why(trouble(answer, 'the homeserver'))}"]
-        joined = self._session.ask("GET", "/joined_rooms").data.get("joined_rooms")
+        joined = self.session.ask("GET", "/joined_rooms").data.get("joined_rooms")
         known = joined if isinstance(joined, list) else []
         return [problem for target in self._spoken_in if (problem := self._check_room(target, known))]
 
@@ -91,15 +91,15 @@ class MatrixChannel:
 
     def close(self) -> None:
         """See Channel."""
-        self._session.close()
+        self.session.close()
 
     def _send(self, room: str, txn_id: str, body: Mapping[str, Any]) -> Answer:
         path = f"/rooms/{quote(room, safe='')}/send/m.room.message/{quote(txn_id, safe='')}"
-        return self._session.ask("PUT", path, body)
+        return self.session.ask("PUT", path, body)
 
     def _already_said(self, room: str, row: Row) -> Outcome | None:
         """The server may have forgotten the transaction id: look for our event before saying it again."""
-        answer = self._session.ask("GET", f"/rooms/{quote(room, safe='')}/messages?dir=b&limit=200")
+        answer = self.session.ask("GET", f"/rooms/{quote(room, safe='')}/messages?dir=b&limit=200")
         if answer.status != 200:
             return trouble(answer, row.target)
         chunk = answer.data.get("chunk")

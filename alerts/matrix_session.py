@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.channel import Blocked, Outcome, Refused, Retry, Sent
-from alerts.http import Answer, Http
+from alerts.http import MAX_BYTES, Answer, Http
 from alerts.matrix_tokens import Tokens
 from alerts.reasons import reason
 
@@ -19,21 +19,21 @@ class MatrixSession:
     def __init__(self, homeserver: str, tokens: Tokens) -> None:
         self._http, self._tokens = Http(homeserver, {}), tokens
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, at_most: int = MAX_BYTES) -> Answer:
         """One request below the client API; once more with a new token when ours has expired."""
         used = self._tokens.access
-        answer = self._once(method, path, body)
+        answer = self._once(method, path, body, at_most)
         if answer.status != 401 or not answer.is_json:
             return answer
         why_not = self._tokens.renew(self._http, used)
         if why_not is None:
-            return self._once(method, path, body)
+            return self._once(method, path, body, at_most)
         # A homeserver that is down while we renew is no reason to call a human.
         return why_not if why_not.may_pass or why_not.status == 429 else answer
 
-    def _once(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def _once(self, method: str, path: str, body: Mapping[str, Any] | None, at_most: int) -> Answer:
         bearer = {"Authorization": f"Bearer {self._tokens.access.reveal()}"}
-        return self._http.ask(method, API + path, body, headers=bearer)
+        return self._http.ask(method, API + path, body, headers=bearer, at_most=at_most)
 
     def close(self) -> None:
         """Close connections."""

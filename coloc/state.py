@@ -92,6 +92,22 @@ MIGRATIONS = (
         begins_at TEXT NOT NULL, ends_at TEXT NOT NULL, by TEXT NOT NULL, why TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    -- What people did in rooms, kept in the transaction that moves the listener on.
+    CREATE TABLE heard (
+        id INTEGER PRIMARY KEY, event TEXT NOT NULL UNIQUE,
+        room TEXT NOT NULL, sender TEXT NOT NULL, did TEXT NOT NULL, about TEXT NOT NULL, text TEXT NOT NULL,
+        at TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, taken INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX heard_waiting ON heard (taken, id);
+    -- The marks that they left on incidents, by the event that left them: taking it back removes them.
+    CREATE TABLE marks (
+        event TEXT NOT NULL, incident INTEGER NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+        verb TEXT NOT NULL, by TEXT NOT NULL, until TEXT NOT NULL,
+        PRIMARY KEY (event, incident, verb)
+    ) STRICT;
+    CREATE INDEX outbox_remote ON outbox (remote_id);
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -177,6 +193,7 @@ class State:
         """
         with self.transaction() as connection:
             connection.execute("DELETE FROM facts WHERE at < ?", (before,))
+            connection.execute("DELETE FROM heard WHERE taken = 1 AND at < ?", (before,))
             connection.execute(
                 f"DELETE FROM outbox WHERE {_NOTHING_FOLLOWS} AND created_at < ?",  # noqa: S608 - a constant
                 (before,),

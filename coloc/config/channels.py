@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from coloc.config.values import Described, Place, nothing_means_defaults
 
@@ -15,8 +15,15 @@ class MatrixChannel(Described):
     homeserver: Annotated[str, Field(pattern=r"^https?://\S+$")]
     token_file: Place | None = None
     room: Annotated[str, Field(pattern=r"^[!#]\S+$")]
+    help_room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
     allow_encrypted: bool = False
     language: Literal["fr", "en"] | None = None
+
+    @model_validator(mode="after")
+    def _rooms_differ(self) -> MatrixChannel:
+        if self.help_room == self.room:
+            raise ValueError("help_room: is the community's room; alerts go to another one, which room: names")
+        return self
 
 
 class ForumChannel(Described):

@@ -15,6 +15,7 @@ class Adminsys(Described):
 
     matrix: Annotated[str, Field(pattern=r"^@[^:\s]+:\S+$")] | None = None
     forum: str | None = None
+    machine: bool = False  # looks after the machine: may act on every project's incidents
 
 
 class Quotas(Described):

@@ -11,6 +11,7 @@ from typing import Any
 
 from agent import incident_store
 from agent.backup_store import FactReader
+from agent.chat import Chat
 from agent.evaluator import Evaluator
 from agent.incidents import Incident
 from agent.observation import Observation
@@ -57,7 +58,8 @@ class TellingHouse:
     def open(self) -> None:
         """As after a restart."""
         self.state = open_state(self.path)
-        self._evaluator = Evaluator(self.state, FactReader(self.state, self._spool), Teller(self.config).tell)
+        reader = FactReader(self.state, self._spool)
+        self._evaluator = Evaluator(self.state, reader, Teller(self.config).tell, chat=Chat(self.config))
 
     def reopen(self) -> None:
         self.state.close()

@@ -1,0 +1,68 @@
+"""What the agent answers in a room to what people ask there. Pure; nothing from outside goes in unneutralised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from zoneinfo import ZoneInfo
+
+from alerts.messages import n_
+from alerts.plain import plain
+from coloc.language import translator
+from coloc.outbox import Message
+from coloc.times import for_people
+
+_SHOWN = 20
+_ANSWERS: Mapping[str, str] = {
+    "stranger": n_("I take commands only from the adminsys whose Matrix account stands below adminsys: in coloc.yml."),
+    "not yours": n_("Incident #{id} is another project's: its adminsys decide on it."),
+    "none": n_("Which incident? Answer its message, or write its number: {example}"),
+    "over": n_("Incident #{id} is over, or never was."),
+    "too late": n_("That silence is over already: it was asked for at {time}."),
+    "acked": n_("👀 #{id}: taken on by {who}"),
+    "silenced": n_("🔕 #{id}: in silence until {time}"),
+    "span": n_("How long? Write it as 30m, 2h or 1d, at most 30d: {example}"),
+    "maintenance": n_(
+        "Maintenances cannot be declared here yet: write it in the forum's thread, "
+        "and silence what will ring (!silence 2h)."
+    ),
+    "test": n_("🔔 Test: if you read this, alerts reach this room."),
+    "unknown": n_("I do not know that command; !help tells those that I know."),
+}
+_HELP = (
+    n_("React with 👀 to take an incident on, with 🔕 to silence it for an hour; take the reaction back to undo it."),
+    n_("!ack · !silence 2h — in answer to an incident, or with its number: !ack 12, !silence 12 2h"),
+    n_("!status — what is wrong now · !test — a message that rings · !maintenance · !help"),
+)
+
+
+def answer(which: str, language: str, *, zone: ZoneInfo, time: datetime | None = None, **values: object) -> Message:
+    """One sentence of the table above."""
+    harmless = {name: plain(str(value), longest=60) for name, value in values.items()}
+    shown = for_people(time, zone) if time is not None else ""
+    return _silent([translator(language)(_ANSWERS[which]).format(time=shown, **harmless)])
+
+
+def help_text(language: str) -> Message:
+    """What people can do in a room."""
+    say = translator(language)
+    return _silent([say(line) for line in _HELP])
+
+
+def standing(titles: Sequence[str], language: str) -> Message:
+    """The incidents that are open, by their titles."""
+    say = translator(language)
+    if not titles:
+        return _silent([say("✅ Nothing is wrong.")])
+    lines = [
+        say("Open incidents: {number}").format(number=len(titles)),
+        *(f"• {plain(one)}" for one in titles[:_SHOWN]),
+    ]
+    if len(titles) > _SHOWN:
+        lines.append(say("… and {number} more: coloc-agent alerts").format(number=len(titles) - _SHOWN))
+    return _silent(lines)
+
+
+def _silent(lines: Sequence[str]) -> Message:
+    return Message("\n".join(lines), "<br>".join(escape(line) for line in lines), rings=False)
