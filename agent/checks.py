@@ -6,12 +6,13 @@ import fnmatch
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.client import AgentSilent, ask_status
 from coloc.config.whole import Config
 from coloc.errors import ColocError
+from coloc.language import Translate, n_
 from coloc.model import AppState, Inventory
 from coloc.secrets import read_secret
 from coloc.state import disk_is_full
@@ -20,44 +21,60 @@ from coloc.times import for_people, now_utc
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One line of the check. `hint` says what to do when it is not `ok`."""
+    """One line of the check: what is told, and what to do when it is not `ok`, both with places for `values`."""
 
     subject: str
     ok: bool
-    sentence: str
-    hint: str = ""
+    told: str
+    to_do: str = ""
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    def sentence(self, say: Translate = str) -> str:
+        """What is told, in the reader's language."""
+        return say(self.told).format(**self.values)
+
+    def hint(self, say: Translate = str) -> str:
+        """What to do about it."""
+        return say(self.to_do).format(**self.values)
 
 
 def failed(subject: str, error: ColocError) -> Point:
     """An expected failure as a point."""
-    return Point(subject, False, str(error), error.hint)
+    return Point(subject, False, "{why}", "{hint}", {"why": error, "hint": error.hint})
 
 
 def config_points(config: Config) -> Iterator[Point]:
     """What the file says by itself."""
-    projects, hosts = len(config.projects), len(config.backup.hosts)
-    yield Point("coloc.yml", True, f"stage {config.stage}, {projects} projects, {hosts} backup hosts")
-    year = now_utc().year
-    told = f"{config.coloc.timezone}: it is {for_people(now_utc(), config.zone)}"
-    yield Point("timezone", year >= 2025, told, "set the clock: timedatectl set-ntp true")
+    values: dict[str, object] = {
+        "stage": config.stage,
+        "projects": len(config.projects),
+        "hosts": len(config.backup.hosts),
+    }
+    yield Point("coloc.yml", True, n_("stage {stage}, {projects} projects, {hosts} backup hosts"), values=values)
+    now = now_utc()
+    told, hint = n_("{zone}: it is {now}"), n_("set the clock: timedatectl set-ntp true")
+    values = {"zone": config.coloc.timezone, "now": for_people(now, config.zone)}
+    yield Point("timezone", now.year >= 2025, told, hint, values)
     if config.reaches("backup") and not config.backup.hosts:
-        yield Point("backup", False, "the stage asks for backups, but no host is named", "add one below backup: hosts:")
+        told = n_("the stage asks for backups, but no host is named")
+        yield Point("backup", False, told, n_("add one below backup: hosts:"))
     told_somewhere = config.channels.matrix or config.channels.forum or config.channels.console
     if config.reaches("alert") and not told_somewhere:
-        yield Point("channels", False, "the stage asks for alerts, but no channel is named", "add one below channels:")
+        told = n_("the stage asks for alerts, but no channel is named")
+        yield Point("channels", False, told, n_("add one below channels:"))
 
 
 def inventory_points(inventory: Inventory) -> Iterator[Point]:
     """What was found, and apps whose files do not fit together."""
-    yield Point("inventory", True, f"{len(inventory.apps)} apps found")
+    yield Point("inventory", True, n_("{number} apps found"), values={"number": len(inventory.apps)})
     for name, app in sorted(inventory.apps.items()):
         if app.state is not AppState.OK:
-            why = "; ".join(app.problems[:3]) or "its files do not fit together"
-            yield Point(f"app {name}", False, f"{app.state}: {why}", "mend or remove it: yunohost app info " + name)
+            values = {"state": app.state, "why": "; ".join(app.problems[:3]), "app": name}
+            told = n_("{state}: {why}") if app.problems else n_("{state}: its files do not fit together")
+            yield Point(f"app {name}", False, told, n_("mend or remove it: yunohost app info {app}"), values)
     for name in inventory.not_apps[:10]:
-        yield Point(
-            "inventory", False, f"{name!r} lies among the apps and is none", "move it out of /etc/yunohost/apps"
-        )
+        told, hint = n_("{name} lies among the apps and is none"), n_("move it out of /etc/yunohost/apps")
+        yield Point("inventory", False, told, hint, {"name": repr(name)})
 
 
 def claim_points(config: Config, inventory: Inventory) -> Iterator[Point]:
@@ -68,21 +85,22 @@ def claim_points(config: Config, inventory: Inventory) -> Iterator[Point]:
         for pattern in entry.apps:
             matched = fnmatch.filter(sorted(known), pattern)
             if not matched:
-                yield Point(f"projects.{project}", False, f"{pattern!r} matches no app", "see `coloc-agent apps`")
+                told, hint = n_("{pattern} matches no app"), n_("see `coloc-agent apps`")
+                yield Point(f"projects.{project}", False, told, hint, {"pattern": repr(pattern)})
             for app in matched:
                 claims.setdefault(app, []).append(project)
     for app, projects in sorted(claims.items()):
         both = list(dict.fromkeys(projects))
         if len(both) > 1 and not (app in config.apps and config.apps[app].shared_by):
-            told = f"claimed by {' and '.join(both)}"
-            yield Point(f"app {app}", False, told, f"keep one, or write apps: {app}: shared_by: with their shares")
+            told, hint = n_("claimed by {projects}"), n_("keep one, or write apps: {app}: shared_by: with their shares")
+            yield Point(f"app {app}", False, told, hint, {"projects": ", ".join(both), "app": app})
     for app, said in sorted(config.apps.items()):
         if app not in known and not said.is_declared:
-            yield Point(f"apps.{app}", False, "is not installed here", "see `coloc-agent apps`, or remove it")
+            yield Point(f"apps.{app}", False, n_("is not installed here"), n_("see `coloc-agent apps`, or remove it"))
     shared = {app for app, entry in config.apps.items() if entry.shared_by}
     free = sorted(known - set(claims) - shared)
     if config.projects and free:
-        yield Point("projects", True, f"in no project: {', '.join(free[:20])}")
+        yield Point("projects", True, n_("in no project: {apps}"), values={"apps": ", ".join(free[:20])})
 
 
 def secret_points(config: Config) -> Iterator[Point]:
@@ -93,7 +111,7 @@ def secret_points(config: Config) -> Iterator[Point]:
         except ColocError as error:
             yield failed(place, error)
         else:
-            yield Point(place, True, f"{file} can be read, and not by everybody")
+            yield Point(place, True, n_("{file} can be read, and not by everybody"), values={"file": file})
 
 
 def secrets_of(config: Config) -> Mapping[str, Path]:
@@ -116,19 +134,26 @@ def folder_points(config: Config, *, user_id: int) -> Iterator[Point]:
     if user_id == 0:
         needed |= {"facts": paths.facts, "journal": paths.journal}
     for name, folder in needed.items():
-        hint = "make them: systemd-tmpfiles --create, or run deploy/install.sh again"
-        if not folder.is_dir():
-            yield Point(f"paths.{name}", False, f"{folder} is missing", hint)
-        elif not os.access(folder, os.W_OK | os.X_OK):
-            yield Point(f"paths.{name}", False, f"{folder} cannot be written", "run the check as root: sudo")
-        elif disk_is_full(folder):
-            yield Point(f"paths.{name}", False, f"the disk of {folder} is full", "free some space there")
-        elif name == "journal" and folder.stat().st_mode & 0o077:
-            yield Point(f"paths.{name}", False, f"{folder} is open to others", f"run: chmod 700 {folder}")
-        elif name == "facts" and folder.stat().st_mode & 0o022:
-            yield Point(f"paths.{name}", False, f"{folder} can be written by others", f"run: chmod go-w {folder}")
-        else:
-            yield Point(f"paths.{name}", True, f"{folder} can be written")
+        told, hint = _folder_trouble(name, folder)
+        values = {"folder": folder}
+        yield Point(f"paths.{name}", not told, told or n_("{folder} can be written"), hint, values)
+
+
+def _folder_trouble(name: str, folder: Path) -> tuple[str, str]:
+    """What is wrong with one of our folders, and what to do; empty when nothing is."""
+    if not folder.is_dir():
+        hint = n_("make them: systemd-tmpfiles --create, or run deploy/install.sh again")
+        return n_("{folder} is missing"), hint
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return n_("{folder} cannot be written"), n_("run the check as root: sudo")
+    if disk_is_full(folder):
+        return n_("the disk of {folder} is full"), n_("free some space there")
+    mode = folder.stat().st_mode
+    if name == "journal" and mode & 0o077:
+        return n_("{folder} is open to others"), n_("run: chmod 700 {folder}")
+    if name == "facts" and mode & 0o022:
+        return n_("{folder} can be written by others"), n_("run: chmod go-w {folder}")
+    return "", ""
 
 
 def rights_points(
@@ -136,15 +161,17 @@ def rights_points(
 ) -> Iterator[Point]:
     """Whether this account sees everybody's processes and the settings of YunoHost: tried, not guessed."""
     who = "root" if user_id == 0 else f"user {user_id}"
-    hint = "run it as root, or by the unit, which has the two rights to read (AmbientCapabilities=)"
+    hint = n_("run it as root, or by the unit, which has the two rights to read (AmbientCapabilities=)")
     hidden = not (proc / "1/stat").exists()  # with hidepid, the first process is nobody's but root's
-    seen = "sees only its own processes: /proc is mounted with hidepid" if hidden else "sees every process"
-    yield Point("rights", not hidden, f"{who} {seen}", hint)
+    few, all_of_them = (
+        n_("{who} sees only its own processes: /proc is mounted with hidepid"),
+        n_("{who} sees every process"),
+    )
+    yield Point("rights", not hidden, few if hidden else all_of_them, hint, {"who": who})
     closed = sorted(path.parent.name for path in _settings(config.root) if _is_refused(path, read))
     if closed:
-        more = f" and {len(closed) - 3} more" if len(closed) > 3 else ""
-        told = f"{who} cannot read the settings of {', '.join(closed[:3])}{more}"
-        yield Point("rights", False, told, hint)
+        names = f"{', '.join(closed[:3])}{', …' * (len(closed) > 3)} ({len(closed)})"
+        yield Point("rights", False, n_("{who} cannot read the settings of {apps}"), hint, {"who": who, "apps": names})
 
 
 def _is_refused(path: Path, read: Callable[[Path], bytes]) -> bool:
@@ -174,15 +201,17 @@ def listen_point(config: Config) -> Point:
     except ColocError as error:
         return failed("listen", error)
     else:
+        values = {"listen": listen, "coloc": repr(status.coloc), "stage": status.stage}
         if status.coloc != config.coloc.name:
-            told = f"{listen}: the agent of another colocation answers, {status.coloc!r}"
-            return Point("listen", False, told, "choose another port in listen:, or stop that agent")
-        return Point("listen", True, f"{listen}: the agent answers, stage {status.stage}")
+            told = n_("{listen}: the agent of another colocation answers, {coloc}")
+            return Point("listen", False, told, n_("choose another port in listen:, or stop that agent"), values)
+        return Point("listen", True, n_("{listen}: the agent answers, stage {stage}"), values=values)
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((listen.host, listen.port))
     except OSError as error:
-        return Point("listen", False, f"{listen}: {error.strerror or error}", "choose another port in listen:")
-    return Point("listen", True, f"{listen} is free; the agent does not run")
+        values = {"listen": listen, "why": error.strerror or error}
+        return Point("listen", False, n_("{listen}: {why}"), n_("choose another port in listen:"), values)
+    return Point("listen", True, n_("{listen} is free; the agent does not run"), values={"listen": listen})

@@ -13,6 +13,7 @@ from coloc.certificates import expiry_of
 from coloc.config.places import Listen
 from coloc.config.whole import Config
 from coloc.errors import ColocError
+from coloc.language import n_
 from coloc.times import for_people
 
 _SOON = timedelta(days=14)
@@ -24,8 +25,10 @@ def web_points(config: Config, now: datetime) -> Iterator[Point]:
     is_far = not is_loopback(listen)
     if path is None:
         if is_far:
-            hint = "write listen: 127.0.0.1:9942, or name users in listen.web_config"
-            yield Point("listen", False, f"{listen} can be read by everybody who reaches it", hint)
+            hint = n_("write listen: 127.0.0.1:9942, or name users in listen.web_config")
+            yield Point(
+                "listen", False, n_("{listen} can be read by everybody who reaches it"), hint, {"listen": listen}
+            )
         return
     subject = "listen.web_config"
     try:
@@ -37,8 +40,8 @@ def web_points(config: Config, now: datetime) -> Iterator[Point]:
     problems = [*_openness(web, path, is_far=is_far), *_certificate(config, web, path, now)]
     yield from problems
     if not problems:
-        tls = "TLS" if web.tls_server_config else "no TLS"
-        yield Point(subject, True, f"{path}: {tls}, {len(web.basic_auth_users)} users")
+        told = n_("{file}: TLS, {users} users") if web.tls_server_config else n_("{file}: no TLS, {users} users")
+        yield Point(subject, True, told, values={"file": path, "users": len(web.basic_auth_users)})
 
 
 def is_loopback(listen: Listen) -> bool:
@@ -53,17 +56,18 @@ def _openness(web: WebConfig, path: Path, *, is_far: bool) -> Iterator[Point]:
     subject, tls = "listen.web_config", web.tls_server_config
     asks_certificate = tls is not None and tls.client_auth_type == "RequireAndVerifyClientCert"
     if is_far and not web.basic_auth_users and not asks_certificate:
-        hint = "add basic_auth_users: to it"
-        yield Point(subject, False, "nobody must say who they are, and others reach the address", hint)
+        told = n_("nobody must say who they are, and others reach the address")
+        yield Point(subject, False, told, n_("add basic_auth_users: to it"))
     if is_far and web.basic_auth_users and tls is None:
-        yield Point(subject, False, "passwords cross the network in clear", "add tls_server_config: to it")
+        yield Point(subject, False, n_("passwords cross the network in clear"), n_("add tls_server_config: to it"))
     if path.stat().st_mode & 0o007 and web.basic_auth_users:
-        hint = f"run: chgrp coloc-agent {path} && chmod 640 {path}"
-        yield Point(subject, False, f"{path} holds hashes of passwords and can be read by everybody", hint)
+        told = n_("{file} holds hashes of passwords and can be read by everybody")
+        yield Point(subject, False, told, n_("run: chgrp coloc-agent {file} && chmod 640 {file}"), {"file": path})
     if tls is not None:
         key = path.parent / tls.key_file
         if key.stat().st_mode & 0o007:
-            yield Point(subject, False, f"the key {key} can be read by everybody", f"run: chmod 640 {key}")
+            told = n_("the key {file} can be read by everybody")
+            yield Point(subject, False, told, n_("run: chmod 640 {file}"), {"file": key})
 
 
 def _certificate(config: Config, web: WebConfig, path: Path, now: datetime) -> Iterator[Point]:
@@ -76,6 +80,6 @@ def _certificate(config: Config, web: WebConfig, path: Path, now: datetime) -> I
         yield failed(subject, error)
         return
     if end < now + _SOON:
-        verb = "ended" if end < now else "ends"
-        told = f"the certificate {file} {verb} {for_people(end, config.zone)}"
-        yield Point(subject, False, told, "renew it; the new one is taken up by itself")
+        values = {"file": file, "end": for_people(end, config.zone)}
+        told = n_("the certificate {file} ended {end}") if end < now else n_("the certificate {file} ends {end}")
+        yield Point(subject, False, told, n_("renew it; the new one is taken up by itself"), values)

@@ -18,6 +18,11 @@ LANGUAGES = ("fr", "en")
 Translate = Callable[[str], str]
 
 
+def n_(text: str) -> str:
+    """Marks a text that is translated later, where it is said."""
+    return text
+
+
 @cache
 def translator(language: str, catalogue: str = "") -> Translate:
     """The function that turns an English text of the code into `language`; English for what is not translated.

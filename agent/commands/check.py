@@ -26,18 +26,20 @@ _HOST_SECONDS = 30  # Borg starts twice for each try, perhaps far away
 @click.pass_obj
 def command(context: Context, offline: bool) -> int:
     """Read coloc.yml and try everything that it names. Exit code 1 when something is wrong."""
-    from agent.terminal import bad, good, harmless, say  # noqa: PLC0415 - `--help` must be quick
+    from agent.terminal import bad, good, harmless  # noqa: PLC0415 - `--help` must be quick
+    from agent.terminal import say as show  # noqa: PLC0415
+    from coloc.language import translator  # noqa: PLC0415
 
     config = context.config()
-    french = config.coloc.language == "fr"
+    say = translator(config.coloc.language, "commands")
     wrong = 0
     for point in _points(config, offline=offline):
         mark = good("ok  ") if point.ok else bad("✗   ")
-        hint = f" — {harmless(point.hint, at_most=400)}" if point.hint and not point.ok else ""
-        say([f"{mark}{harmless(point.subject)}: {harmless(point.sentence, at_most=600)}{hint}"])
+        to_do = "" if point.ok else harmless(point.hint(say), at_most=400)
+        told = harmless(point.sentence(say), at_most=600)
+        show([f"{mark}{harmless(point.subject)}: {told}{' — ' if to_do else ''}{to_do}"])
         wrong += not point.ok
-    said = ("tout est en ordre", "all is well") if not wrong else (f"{wrong} à corriger", f"{wrong} to mend")
-    say([said[0] if french else said[1]])
+    show([say("{number} to mend").format(number=wrong) if wrong else say("all is well")])
     return 1 if wrong else 0
 
 
@@ -79,13 +81,17 @@ def _apps(config: Config) -> Iterator[Point]:
 def _channels(config: Config) -> Iterator[Point]:
     from agent.checks import Point  # noqa: PLC0415 - `--help` must be quick
     from alerts.building import channels_of  # noqa: PLC0415
+    from coloc.language import n_  # noqa: PLC0415
 
+    hint = n_("messages wait in the outbox until it answers")
     for name, channel in channels_of(config).items():
         problems = _within(_SECONDS, channel.check)
         if problems == []:
-            yield Point(f"channels.{name}", True, "messages can be sent")
-        for problem in problems if problems is not None else [f"no answer within {_SECONDS} s"]:
-            yield Point(f"channels.{name}", False, problem, "messages wait in the outbox until it answers")
+            yield Point(f"channels.{name}", True, n_("messages can be sent"))
+        if problems is None:
+            yield Point(f"channels.{name}", False, n_("no answer within {seconds} s"), hint, {"seconds": _SECONDS})
+        for problem in problems or ():
+            yield Point(f"channels.{name}", False, "{why}", hint, {"why": problem})
 
 
 def _within(seconds: float, ask: Callable[[], list[str]]) -> list[str] | None:
@@ -101,9 +107,16 @@ def _hosts(config: Config) -> Iterator[Point]:
     from agent.checks import Point  # noqa: PLC0415 - `--help` must be quick
     from backup.hosts import check_hosts  # noqa: PLC0415
     from coloc.command import run  # noqa: PLC0415
+    from coloc.language import n_  # noqa: PLC0415
+
+    good = (
+        n_("answers, and the passphrase opens the repository"),
+        n_("answers; the first backup will make the repository"),
+    )
 
     def bounded(argv: Any, *, timeout: float, **options: Any) -> Output:
         return run(argv, timeout=min(timeout, _HOST_SECONDS), **options)
 
     for host in check_hosts(config, run=bounded):
-        yield Point(f"backup.hosts.{host.host}", host.ok, host.sentence)
+        why = host.sentence.removeprefix(f"{host.host}: ")
+        yield Point(f"backup.hosts.{host.host}", host.ok, why if why in good else "{why}", values={"why": why})

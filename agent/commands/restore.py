@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import datetime
 from functools import partial
@@ -56,6 +57,7 @@ def command(
     undo: bool,
 ) -> int:
     """Returns 0 when it is done, 1 when the person said no."""
+    logging.getLogger("backup").addHandler(logging.NullHandler())  # what it logs is said at the end as well
     config = context.config()
     say = translator(config.coloc.language, "commands")
     if undo:

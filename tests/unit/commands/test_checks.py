@@ -12,6 +12,7 @@ from agent.checks import (
     Point,
     claim_points,
     config_points,
+    failed,
     folder_points,
     inventory_points,
     listen_point,
@@ -20,6 +21,8 @@ from agent.checks import (
 )
 from coloc.config.reading import parse_config
 from coloc.config.whole import Coloc, Config
+from coloc.errors import ColocError
+from coloc.language import translator
 from coloc.model import App, AppState, Inventory
 from tests.fakes.daemon_page import free_port, serving
 
@@ -29,8 +32,10 @@ def config(text: str = "") -> Config:
 
 
 def wrong(points: list[Point]) -> dict[str, str]:
-    found = {point.subject: point.sentence for point in points if not point.ok}
-    assert all(point.hint for point in points if not point.ok)
+    found = {point.subject: point.sentence() for point in points if not point.ok}
+    assert all(point.hint() for point in points if not point.ok)
+    french = translator("fr", "commands")
+    assert all(point.sentence(french) and point.hint(french) for point in points if not point.ok)
     return found
 
 
@@ -55,7 +60,7 @@ def test_a_pattern_without_app_and_an_app_of_two_are_told() -> None:
     text = "projects: {a: {apps: ['wordpress*', 'mattermost*']}, b: {apps: [wordpress]}}"
     assert wrong(list(claim_points(config(text), APPS))) == {
         "projects.a": "'mattermost*' matches no app",
-        "app wordpress": "claimed by a and b",
+        "app wordpress": "claimed by a, b",
     }
 
 
@@ -90,8 +95,8 @@ def test_secrets_are_files_that_are_ours_alone(tmp_path: Path, mode: int | None,
     points = list(secret_points(config(f"backup: {{passphrase_file: {file}}}")))
     assert len(points) == 1
     assert points[0].ok is (not words)
-    assert words in points[0].sentence
-    assert "word" not in points[0].sentence.replace(words or "x", "")
+    assert words in points[0].sentence()
+    assert "word" not in points[0].sentence().replace(words or "x", "")
 
 
 def test_folders_are_there_and_closed(tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ def test_rights_are_tried_on_proc_and_on_each_settings_file(tmp_path: Path) -> N
     (apps / "blog/settings.yml").unlink()  # an app that is not whole is the inventory's to tell
     assert (
         wrong(list(rights_points(rules, user_id=1000, proc=proc, read=refused)))["rights"]
-        == "user 1000 cannot read the settings of nuage"
+        == "user 1000 cannot read the settings of nuage (1)"
     )
 
 
@@ -132,13 +137,13 @@ def refused(path: Path) -> bytes:
 
 def test_the_address_is_free_ours_or_taken() -> None:
     free = listen_point(config(f"listen: '127.0.0.1:{free_port()}'"))
-    assert (free.ok, "free" in free.sentence) == (True, True)
+    assert (free.ok, "free" in free.sentence()) == (True, True)
     with serving() as port:
         ours = listen_point(config(f"listen: '127.0.0.1:{port}'"))
-    assert (ours.ok, "the agent answers" in ours.sentence) == (True, True)
+    assert (ours.ok, "the agent answers" in ours.sentence()) == (True, True)
     with serving() as port:
         theirs = listen_point(config(f"listen: '127.0.0.1:{port}'").model_copy(update={"coloc": Coloc(name="alsace")}))
-    assert (theirs.ok, "another colocation" in theirs.sentence) == (False, True)
+    assert (theirs.ok, "another colocation" in theirs.sentence()) == (False, True)
     with serving(b"<html>") as port:
         assert not listen_point(config(f"listen: '127.0.0.1:{port}'")).ok
     assert not listen_point(config("listen: '192.0.2.1:9942'")).ok
@@ -148,3 +153,16 @@ def test_an_address_that_is_taken_by_something_silent_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         os.set_inheritable(deaf.fileno(), False)
         assert not listen_point(config(f"listen: '127.0.0.1:{deaf.getsockname()[1]}'")).ok
+
+
+def test_a_failure_is_shown_as_it_is_whatever_it_holds() -> None:
+    point = failed("apps", ColocError("{listen} is no {0}", hint="mend {it}"))
+    assert (point.sentence(), point.hint()) == ("{listen} is no {0}", "mend {it}")
+
+
+def test_the_points_are_told_in_french() -> None:
+    french = translator("fr", "commands")
+    points = list(config_points(config("stage: alert")))
+    assert points[0].sentence(french) == "étape alert, 0 projets, 0 hôtes de sauvegarde"
+    assert "mais aucun canal n'est nommé" in points[-1].sentence(french)
+    assert points[-1].hint(french) == "en ajouter un sous channels:"

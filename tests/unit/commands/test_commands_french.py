@@ -25,7 +25,11 @@ SET = ArchiveSet("blog", "run1", datetime(2026, 11, 25, 1, tzinfo=UTC), ("a", "b
 
 def speakers() -> list[Path]:
     """The files that speak by this catalogue."""
-    return [path for path in (ROOT / "agent").rglob("*.py") if re.search(r"Translate|translator", path.read_text())]
+    return [
+        path
+        for path in (ROOT / "agent").rglob("*.py")
+        if re.search(r"Translate|translator|import n_", path.read_text())
+    ]
 
 
 def said() -> set[str]:

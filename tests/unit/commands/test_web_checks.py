@@ -36,8 +36,8 @@ def told(pki: Pki, text: str, *, host: str = "127.0.0.1", mode: int = 0o640, day
 def points(listen: str, *, days: float = 0) -> str:
     config = parse_config(f"coloc: {{name: a}}\nlisten: {listen}\n".encode(), "coloc.yml")
     found = list(web_points(config, datetime.now(UTC) + timedelta(days=days)))
-    assert all(point.hint for point in found if not point.ok)
-    return "\n".join(f"{point.ok} {point.sentence}" for point in found)
+    assert all(point.hint() for point in found if not point.ok)
+    return "\n".join(f"{point.ok} {point.sentence()}" for point in found)
 
 
 def test_a_page_of_this_server_alone_needs_nothing() -> None:
