@@ -10,7 +10,7 @@ from agent.backup_store import BackupStanding
 from coloc.config.whole import Config
 from coloc.model import AppState, Colocation
 
-_CLOCK_ERROR = timedelta(hours=1)
+CLOCK_ERROR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def awaited(
                 continue
             standing = known.get((app_id, host))
             last = standing.last_success_at if standing else None
-            if last is not None and last > now + _CLOCK_ERROR:
+            if last is not None and last > now + CLOCK_ERROR:
                 last = None  # written by a clock that was far ahead: it would keep us quiet until then
             since = last or first_seen.get(app_id)
             yield Awaited(app_id, host, last, None if since is None else min(since, now))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agent import drill_store
 from coloc.facts import BadFact, Fact, Spool
 from coloc.state import State
 from coloc.times import iso, now_utc, parse_iso
@@ -92,6 +93,9 @@ def _remember(connection: sqlite3.Connection, fact: Fact, latest: str) -> bool:
         )
     elif fact.kind == "forgotten" and app and host:
         connection.execute("DELETE FROM backups WHERE app = ? AND host = ?", (app, host))
+        drill_store.forget(connection, app, host)
+    else:
+        drill_store.take(connection, fact, latest)
     return True
 
 

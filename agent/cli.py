@@ -30,6 +30,7 @@ COMMANDS = {
     "archives": ("archives", "The archives of the backup hosts."),
     "prune": ("prune", "Remove archives that retention no longer keeps."),
     "forget": ("forget", "Delete what an app left behind, for good."),
+    "drill": ("drill", "Prove archives: bring them back into scratch places and compare."),
     "restore": ("restore", "Bring an app back from an archive."),
     "alerts": ("alerts", "Open incidents; take one on, silence one."),
     "quota": ("quota", "Use, limits and what enforcement would do."),

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from agent import backup_store, incident_store, quota_store, silences, told_store
+from agent import backup_store, drill_store, incident_store, quota_store, silences, told_store
 from agent.chat import Chat
 from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
 from agent.inhibition import AFTERWARDS
@@ -67,6 +67,7 @@ class Evaluator:
             quotas,
             config_error,
             frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
+            drills=tuple(drill_store.drills(connection)),
         )
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agent.page.page import human_bytes
+from agent.page.page import human_bytes, percent
 from agent.page.words import FRENCH as PAGE_FRENCH
 from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from agent.terminal import bad, columns, good, harmless, heading
@@ -114,7 +114,19 @@ class Glance:
             f"{self._('newest')} {self._time(max(done, default=None))}",
             f"{self._('oldest')} {self._time(min(done, default=None))}",
             f"{self._('Proven')} {self._time(max(proven, default=None))}",
+            self._drills(host),
         ]
+
+    def _drills(self, host: str) -> str:
+        """How many apps a drill proved whole there, how many in part, how many it did not."""
+        drills = [item.drill for item in self._status.backups if item.host == host and item.drill]
+        whole = sum(drill.whole_at is not None for drill in drills)
+        parts = [percent(drill.ratio) for drill in drills if drill.ratio is not None and drill.ratio < 1]
+        failed = sum(not drill.ok for drill in drills)
+        worse = bad(f"{failed} {self._('failed')}")
+        told = f"{self._('drill')}: {whole} {self._('whole')}"
+        told += f", {len(parts)} {self._('a part')} ({', '.join(parts[:5])})" if parts else ""
+        return f"{told}, {worse}" if failed else told
 
     def _failure(self, backup: BackupStatus) -> list[str]:
         return [f"{harmless(backup.app)} → {harmless(backup.host)}", bad(self._("failed")), harmless(backup.failure)]

@@ -93,6 +93,7 @@ def _filled(expression: str, spec: RuleSpec, change: RuleChange, config: Config,
         expression = expression.replace("ABOVE", f"{above:g}").replace("CLEAR", f"{above - spec.margin:g}")
         expression = expression.replace("SEVERE", f"{max(above, spec.severe or 1.0):g}")
     expression = expression.replace("LATE", f"{config.backup.late_after:g}")
+    expression = expression.replace("OVERDUE", f"{config.backup.drill.overdue_after:g}")
     here = f'coloc="{config.coloc.name}"' if only_here else ""
     return expression.replace("HERE", here).replace("{}", "").replace(",}", "}")
 

@@ -8,9 +8,11 @@ from datetime import datetime
 
 from prometheus_client.metrics_core import Metric
 
-from agent import backup_store
+from agent import backup_store, drill_store
 from agent.awaited import awaited
+from agent.drill_awaited import drills_awaited
 from agent.quotas import QuotaStep, Standing
+from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, check_families, drill_families
 from collectors.rule_facts import (
     AwaitedFact,
     ProjectFact,
@@ -63,9 +65,44 @@ def rule_families(
     return [
         *project_families(project_facts(config)),
         *try_families(tries, waits, {name: up for name, up in hosts.items() if name in config.backup.hosts}),
+        *_drills(config, colocation, state, backups, now),
         *step_families(steps),
         *config_families(is_good=is_config_good),
     ]
+
+
+def _drills(
+    config: Config,
+    colocation: Colocation,
+    state: State,
+    backups: Sequence[backup_store.BackupStanding],
+    now: datetime,
+) -> list[Metric]:
+    drills, seen = drill_store.drills(state.connection), first_seen(state)
+    rows = [
+        DrillFact(
+            item.app,
+            colocation.project_of(item.app),
+            item.host,
+            item.last_try_ok,
+            item.whole_at,
+            item.ratio,
+            item.seconds,
+        )
+        for item in drills
+        if item.host in config.backup.hosts and item.app in colocation.inventory.apps
+    ]
+    waits = [
+        DrillAwaitedFact(item.app, colocation.project_of(item.app), item.host, item.since)
+        for item in drills_awaited(config, colocation, backups, drills, first_seen=seen, now=now)
+        if item.since is not None
+    ]
+    checks = [
+        CheckFact(item.host, item.ok, item.complete_at)
+        for item in drill_store.checks(state.connection)
+        if item.host in config.backup.hosts
+    ]
+    return [*drill_families(rows, waits), *check_families(checks)]
 
 
 def project_facts(config: Config) -> list[ProjectFact]:

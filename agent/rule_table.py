@@ -4,7 +4,7 @@ It judges nothing. What people read of a rule stands in `alerts/messages.py`, wh
 what coloc.yml changes of a rule is laid over this table.
 
 In expressions HERE stands for the labels that choose a colocation, SEVERITY for the rule's own, and
-ABOVE, SEVERE, CLEAR and LATE for thresholds.
+ABOVE, SEVERE, CLEAR, LATE and OVERDUE for thresholds.
 """
 
 from __future__ import annotations
@@ -92,6 +92,18 @@ _TABLE = (
         "backup_late",
         ("app", "project", "host"),
         ((Severity.CRITICAL, "time() - coloc_backup_awaited_since_timestamp_seconds{HERE} > LATE"),),
+        Concern.DATA,
+    ),
+    RuleSpec(
+        "drill_failed",
+        ("app", "project", "host"),
+        ((Severity.WARNING, "coloc_backup_drill_last_try_success{HERE} == 0"),),
+        Concern.DATA,
+    ),
+    RuleSpec(
+        "drill_overdue",
+        ("app", "project", "host"),
+        ((Severity.WARNING, "time() - coloc_backup_drill_awaited_since_timestamp_seconds{HERE} > OVERDUE"),),
         Concern.DATA,
     ),
     RuleSpec(

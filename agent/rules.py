@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 from agent.awaited import awaited
 from agent.backup_store import BackupStanding
+from agent.drill_awaited import drills_awaited
+from agent.drill_store import DrillStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rule_table import SPECS
@@ -48,6 +50,7 @@ class Situation:
     quotas: tuple[Standing, ...] = ()
     config_error: str | None = None
     open_keys: frozenset[str] = frozenset()
+    drills: tuple[DrillStanding, ...] = ()
 
     def is_open(self, finding: Finding) -> bool:
         """True when the incident that a finding is about is open: then its clearing threshold counts."""
@@ -124,6 +127,40 @@ def backup_late(situation: Situation) -> Iterator[Finding]:
         )
 
 
+def drill_failed(situation: Situation) -> Iterator[Finding]:
+    """The last drill of an app's archive at a host did not prove what it was to prove."""
+    apps, hosts = situation.colocation.inventory.apps, situation.config.backup.hosts
+    for drill in situation.drills:
+        if drill.app in apps and drill.host in hosts:
+            yield _finding(
+                "drill_failed",
+                _backup_labels(situation, drill.app, drill.host),
+                not drill.last_try_ok,
+                value={} if drill.last_try_ok else {"why": drill.failure},
+            )
+
+
+def drill_overdue(situation: Situation) -> Iterator[Finding]:
+    """No archive of an app at a host was proven whole by a drill for too long. A part does not count."""
+    limit = timedelta(seconds=situation.config.backup.drill.overdue_after)
+    waits = drills_awaited(
+        situation.config,
+        situation.colocation,
+        situation.backups,
+        situation.drills,
+        first_seen=situation.first_seen,
+        now=situation.now,
+    )
+    for one in waits:
+        overdue = None if one.since is None else situation.now - one.since > limit
+        yield _finding(
+            "drill_overdue",
+            _backup_labels(situation, one.app, one.host),
+            overdue,
+            value={"last": one.last.isoformat() if one.last else ""} if overdue else {},
+        )
+
+
 def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
     """A filesystem that holds apps is nearly full; over only when it is three points emptier."""
     spec = SPECS["disk_nearly_full"]
@@ -172,6 +209,8 @@ RULES: Mapping[str, Rule] = {
     "host_unreachable": host_unreachable,
     "backup_failed": backup_failed,
     "backup_late": backup_late,
+    "drill_failed": drill_failed,
+    "drill_overdue": drill_overdue,
     "disk_nearly_full": disk_nearly_full,
     "quota_exceeded": quota_exceeded,
     "config_invalid": config_invalid,

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from agent import backup_store, incident_store
+from agent import backup_store, drill_store, incident_store
 from agent.observation import Observation
 from agent.quotas import Standing, would_do
-from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from agent.telling import title
 from collectors.usage import AppUsage, ProjectUsage
 from coloc import outbox
@@ -113,6 +113,12 @@ def _project(name: str, config: Config, observation: Observation, standings: Seq
 
 
 def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatus]:
+    drills = {
+        (one.app, one.host): DrillStatus(
+            one.last_try_at, one.last_try_ok, one.failure, one.whole_at, one.ratio, one.seconds
+        )
+        for one in drill_store.drills(connection)
+    }
     return [
         BackupStatus(
             app=item.app,
@@ -124,6 +130,7 @@ def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatu
             last_proven_at=item.last_proven_at,
             archive=item.archive,
             archive_bytes=item.archive_bytes,
+            drill=drills.get((item.app, item.host)),
         )
         for item in backup_store.standings(connection)
         if item.host in config.backup.hosts

@@ -60,6 +60,18 @@ class ProjectStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillStatus:
+    """The last drill of one app at one backup host. ratio: what part the last good one proved; None: none did."""
+
+    last_try_at: datetime
+    ok: bool
+    failure: str
+    whole_at: datetime | None
+    ratio: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class BackupStatus:
     """The last word on one app at one backup host."""
 
@@ -72,6 +84,7 @@ class BackupStatus:
     last_proven_at: datetime | None
     archive: str
     archive_bytes: int | None
+    drill: DrillStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)

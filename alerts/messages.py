@@ -76,6 +76,16 @@ RULES: Mapping[str, Words] = {
         n_("Last good backup: {last}"),
         n_("Try it now: coloc-agent backup {app} --host {host}"),
     ),
+    "drill_failed": Words(
+        n_("The drill of {app} from {host} failed: it may not be restorable there"),
+        n_("It says: {why}"),
+        n_("Try another host, then this one again: coloc-agent drill {app} --host {host}"),
+    ),
+    "drill_overdue": Words(
+        n_("{app} was not proven whole by a drill from {host} for too long"),
+        n_("Last whole drill: {last}"),
+        n_("Prove it now, whatever it reads from there: coloc-agent drill {app} --host {host}"),
+    ),
     "disk_nearly_full": Words(
         n_("The disk {filesystem} is {percent} % full"),
         "",

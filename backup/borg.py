@@ -178,10 +178,12 @@ class Repository:
         """The files of an archive, one by one from a temporary file: an archive may hold millions."""
         with tempfile.TemporaryDirectory(prefix="coloc-items-") as folder:
             lines = Path(folder) / "items"
-            self._call(["list", "--json-lines", f"::{archive}", *_exactly(paths)], timeout=_HOURS, stdout_to=lines)
-            with lines.open(encoding="utf-8", errors="surrogateescape") as file:
-                for line in file:
-                    yield parse_item(line)
+            self.write_items(archive, lines, paths=paths)
+            yield from read_items(lines)
+
+    def write_items(self, archive: str, to: Path, *, paths: Sequence[str] = (), timeout: float = _HOURS) -> None:
+        """The list of an archive's files in a file, for `read_items`: it is fetched once and may be read twice."""
+        self._call(["list", "--json-lines", f"::{archive}", *_exactly(paths)], timeout=timeout, stdout_to=to)
 
     def extract(
         self,
@@ -189,18 +191,21 @@ class Repository:
         into: Path,
         *,
         paths: Sequence[str] = (),
+        patterns: Path | None = None,
         numeric_ids: bool = False,
         timeout: float = _LONG,
         on_progress: OnProgress | None = None,
     ) -> None:
         """Extract an archive, or these files and folders of it, below an existing folder, with owners and modes.
 
-        Owners are found by name here, unless numeric_ids: then as the numbers that were saved.
+        patterns: a file of Borg's, where the paths are too many for a command. Owners are found by name here, unless
+        numeric_ids: then as the numbers that were saved.
         Raises SourceMissing when one of the paths is not in the archive.
         """
-        numeric = ["--numeric-ids"] if numeric_ids else []
+        options = ["--numeric-ids"] if numeric_ids else []
+        options += [f"--patterns-from={patterns}"] if patterns else []
         _, said = self._call(
-            ["extract", "--progress", *numeric, f"::{archive}", *_exactly(paths)],
+            ["extract", "--progress", *options, f"::{archive}", *_exactly(paths)],
             timeout=timeout,
             cwd=into,
             on_progress=on_progress,
@@ -342,6 +347,13 @@ class Repository:
             "BORG_USERNAME": user_name(),
         }
         return env | ({"BORG_RSH": self.ssh.command()} if self.ssh else {})
+
+
+def read_items(lines: Path) -> Iterator[Item]:
+    """What `write_items` wrote, one by one."""
+    with lines.open(encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            yield parse_item(line)
 
 
 def _exactly(paths: Sequence[str]) -> list[str]:

@@ -108,6 +108,18 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX outbox_remote ON outbox (remote_id);
     """,
+    """
+    -- The last word on each drill, and on the checks of each host.
+    CREATE TABLE drills (
+        app TEXT NOT NULL, host TEXT NOT NULL,
+        last_try_at TEXT NOT NULL, last_try_ok INTEGER NOT NULL, failure TEXT NOT NULL,
+        whole_at TEXT, ratio REAL, seconds REAL NOT NULL,
+        PRIMARY KEY (app, host)
+    ) STRICT;
+    CREATE TABLE checks (
+        host TEXT PRIMARY KEY, last_try_at TEXT NOT NULL, ok INTEGER NOT NULL, failure TEXT NOT NULL, complete_at TEXT
+    ) STRICT;
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)

@@ -59,6 +59,7 @@ install -m 644 "$here/systemd/coloc-agent.sysusers.conf" "$root/etc/sysusers.d/c
 install -m 644 "$here/systemd/coloc-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/coloc-agent.conf"
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
   coloc-agent-quota.service coloc-agent-quota.timer \
+  coloc-agent-drill.service coloc-agent-drill.timer \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   install -m 644 "$here/systemd/$unit" "$units/$unit"
 done

@@ -25,7 +25,8 @@ esac
 
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
-  systemctl disable --now coloc-agent-quota.timer 2>/dev/null || true
+  systemctl disable --now coloc-agent-quota.timer coloc-agent-drill.timer 2>/dev/null || true
+  systemctl stop coloc-agent-drill.service 2>/dev/null || true
   systemctl disable --now coloc-agent-exits.socket coloc-agent-exits.service 2>/dev/null || true
   # A nightly run that is under way is asked to end; Borg saves what it has sent.
   systemctl stop coloc-agent-backup.service 2>/dev/null || true
@@ -36,6 +37,7 @@ if [ -z "$root" ] && [ -x "$home/bin/coloc-agent" ]; then
 fi
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
   coloc-agent-quota.service coloc-agent-quota.timer \
+  coloc-agent-drill.service coloc-agent-drill.timer \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done

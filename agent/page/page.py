@@ -9,7 +9,7 @@ from html import escape as _escape
 from zoneinfo import ZoneInfo
 
 from agent.page.words import word
-from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from coloc.model import NO_PROJECT, SHARED
 from coloc.times import for_people
 
@@ -161,9 +161,20 @@ class _Paper:
         text = self._time(backup.last_success_at)
         if backup.last_proven_at:
             text += f'<br><span class="soft">{self._("Proven")} {self._time(backup.last_proven_at)}</span>'
+        if backup.drill is not None:
+            text += f'<br><span class="soft">{self._drill(backup.drill)}</span>'
         if not backup.ok and backup.last_try_at:
             text += f'<br><span class="bad">{self._("failed")}: {escape(backup.failure[:200])}</span>'
         return text
+
+    def _drill(self, drill: DrillStatus) -> str:
+        name = f"{self._('drill')} {self._time(drill.last_try_at)}"
+        if not drill.ok:
+            return f'{name} <span class="bad">{self._("failed")}: {escape(drill.failure[:200])}</span>'
+        if drill.ratio is None or drill.ratio >= 1:
+            return f"{name} ({self._('whole')})"
+        whole = f"{self._('whole')}: {self._time(drill.whole_at)}"
+        return f"{name} ({self._('a part')}, {percent(drill.ratio)}; {whole})"
 
     def foot(self) -> str:
         spots = "".join(f"<li>{escape(spot)}</li>" for spot in self._status.blind_spots)
@@ -177,6 +188,12 @@ class _Paper:
 def _figures(cpu: float | None, *sizes: float | None) -> list[str]:
     cells = ["—" if cpu is None or not math.isfinite(cpu) else f"{cpu:.2f}", *(human_bytes(size) for size in sizes)]
     return [f'<td class="n">{cell}</td>' for cell in cells]
+
+
+def percent(ratio: float) -> str:
+    """`12 %` of what is not whole: never 100."""
+    ratio = min(ratio, 0.99)
+    return f"{ratio * 100:.0f} %" if ratio >= 0.01 else f"{ratio * 100:.1g} %"
 
 
 def _amount(resource: str, value: float | None) -> str:

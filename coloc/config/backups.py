@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from coloc.config.drills import Drill
 from coloc.config.values import Bytes, ClockTime, Described, Name, Place, Seconds, as_word, parse_bytes
 from coloc.windows import is_within, parse_window
 
@@ -57,6 +58,7 @@ class BackupHost(Described):
     maintenance_key_file: Place | None = None  # the key that can; not kept on this server
     project: Name | None = None  # a repository of this project's own: its apps go here, and to no shared host
     keep: Keep | None = None  # overrides backup.keep
+    drill_download: Bytes | None = None  # overrides backup.drill.download
 
     @model_validator(mode="after")
     def _one_place(self) -> BackupHost:
@@ -102,3 +104,4 @@ class Backup(Described):
     patience: Seconds = 30 * 60.0  # so long a night waits for a host that is down or locked
     passphrase_file: Place | None = None  # for every host that has none of its own
     exclude: tuple[str, ...] = ()
+    drill: Drill = Drill()

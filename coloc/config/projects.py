@@ -71,6 +71,7 @@ class AppEntry(Described):
     databases: tuple[DeclaredDatabase, ...] = ()
     domain: str | None = None
     path: str = "/"
+    drill_command: tuple[str, ...] = ()  # tries what a drill brought back
 
     @property
     def is_declared(self) -> bool:

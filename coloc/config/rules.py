@@ -16,6 +16,8 @@ RULE_NAMES = (
     "host_unreachable",
     "backup_failed",
     "backup_late",
+    "drill_failed",
+    "drill_overdue",
     "disk_nearly_full",
     "quota_exceeded",
     "config_invalid",

@@ -22,6 +22,7 @@ from collectors.agent_facts import (
 from collectors.backends import Backends
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector, Walk
+from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, check_families, drill_families
 from collectors.exit_client import Exits
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
@@ -249,6 +250,14 @@ def _judged() -> list[Metric]:
     return [
         *project_families(projects),
         *try_families(tries, waits, {"merle": True}),
+        *drill_families(
+            [
+                DrillFact("blog", "chorale", "merle", True, NOW, 1.0, 12.5),
+                DrillFact("nuage", "_shared", "merle", False, None, 0.12, 300.0),
+            ],
+            [DrillAwaitedFact("blog", "chorale", "merle", NOW), DrillAwaitedFact("nuage", "_shared", "merle", NOW)],
+        ),
+        *check_families([CheckFact("merle", True, NOW)]),
         *step_families(steps),
         *config_families(is_good=True),
     ]

@@ -60,6 +60,8 @@ LAID_OUT = [
     "etc/systemd/system/coloc-agent-exits.socket",
     "etc/systemd/system/coloc-agent-quota.service",
     "etc/systemd/system/coloc-agent-quota.timer",
+    "etc/systemd/system/coloc-agent-drill.service",
+    "etc/systemd/system/coloc-agent-drill.timer",
     "etc/systemd/system/coloc-agent.service",
     "etc/sysusers.d/coloc-agent.conf",
     "etc/tmpfiles.d/coloc-agent.conf",

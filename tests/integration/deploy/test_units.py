@@ -19,6 +19,8 @@ UNITS = (
     "coloc-agent-backup.path",
     "coloc-agent-quota.service",
     "coloc-agent-quota.timer",
+    "coloc-agent-drill.service",
+    "coloc-agent-drill.timer",
 )
 PROGRAM = "/opt/coloc-agent/bin/coloc-agent"
 
@@ -55,7 +57,12 @@ def test_a_misspelt_line_would_be_seen(units: Path) -> None:
 
 @pytest.mark.parametrize(
     ("unit", "at_most"),
-    [("coloc-agent.service", 2.1), ("coloc-agent-backup.service", 2.5), ("coloc-agent-quota.service", 1.6)],
+    [
+        ("coloc-agent.service", 2.1),
+        ("coloc-agent-backup.service", 2.5),
+        ("coloc-agent-drill.service", 3.1),
+        ("coloc-agent-quota.service", 1.6),
+    ],
 )
 def test_the_exposure_stays_low(units: Path, unit: str, at_most: float) -> None:
     done = systemd("systemd-analyze", "security", "--offline=true", "--no-pager", str(units / unit))
@@ -101,12 +108,19 @@ def test_the_nightly_run_is_ended_by_what_borg_understands() -> None:
     assert lines["ExecStart"] == [f"{PROGRAM} backup --nightly"]
 
 
+def test_a_drill_that_was_killed_is_tidied_up_at_once() -> None:
+    lines = lines_of("coloc-agent-drill.service")
+    assert lines["ExecStart"] == [f"{PROGRAM} drill --nightly"]
+    assert lines["ExecStopPost"] == [f"{PROGRAM} drill --tidy"]
+    assert "coloc-agent-drill.timer" in " ".join(lines_of("coloc-agent.service")["Wants"])
+
+
 def test_reading_quotas_may_write_its_report_and_nothing_else() -> None:
     lines = lines_of("coloc-agent-quota.service")
     assert lines["ReadWritePaths"] == [str(REPORT.parent)]
     assert lines["ExecStart"][0].endswith("-m helper.disk_quota")
     assert lines["ProtectSystem"] == ["strict"]
-    assert "coloc-agent-quota.timer" in lines_of("coloc-agent.service")["Wants"]
+    assert "coloc-agent-quota.timer" in " ".join(lines_of("coloc-agent.service")["Wants"])
 
 
 def test_folders_are_those_that_the_program_uses() -> None:

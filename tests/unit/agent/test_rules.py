@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.backup_store import BackupStanding
+from agent.drill_store import DrillStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rules import RULES, CollectorHealth, Situation, able, findings
@@ -36,6 +37,34 @@ def situation(**changes: Any) -> Situation:
     colocation = Colocation(Inventory({"blog": BLOG}), ("chorale",), {"blog": {"chorale": 1.0}})
     usual = Situation(NOW, config(), colocation, {"blog": True}, backups=(STANDING,))
     return replace(usual, **changes)
+
+
+DRILL = DrillStanding("blog", "merle", NOW, False, "table 'post' came back with 0 rows", None, None, 1.0)
+
+
+def test_a_drill_that_failed_is_told_with_its_sentence_until_one_goes_well() -> None:
+    finding = one("drill_failed", drills=(DRILL,))
+    assert (finding.active, finding.severity) == (True, Severity.WARNING)
+    assert finding.value["why"] == "table 'post' came back with 0 rows"
+    assert one("drill_failed", drills=(replace(DRILL, last_try_ok=True, ratio=0.1),)).active is False
+    assert say("drill_failed", drills=(replace(DRILL, app="gone"),)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "whole_days", "active"), [(44, None, False), (46, None, True), (400, 44, False), (400, 46, True)]
+)
+def test_a_drill_is_overdue_when_none_was_whole_for_so_long(days: int, whole_days: int | None, active: bool) -> None:
+    whole_at = None if whole_days is None else NOW - timedelta(days=whole_days)
+    seen = {"blog": NOW - timedelta(days=days)}
+    part = replace(DRILL, last_try_ok=True, ratio=0.9, whole_at=whole_at)
+    assert one("drill_overdue", first_seen=seen, drills=(part,)).active is active
+
+
+def test_no_drill_is_overdue_where_nothing_was_backed_up_or_drills_are_off() -> None:
+    seen = {"blog": NOW - timedelta(days=400)}
+    assert say("drill_overdue", first_seen=seen, backups=()) == []
+    off = config(backup={"hosts": {"merle": {"path": "/m"}}, "drill": {"off": True}})
+    assert say("drill_overdue", first_seen=seen, config=off) == []
 
 
 def say(rule: str, **changes: Any) -> list[Finding]:
@@ -221,6 +250,7 @@ def test_every_finding_carries_the_name_of_its_rule_and_texts_alone() -> None:
         quotas=(Standing("chorale", "disk", QuotaStep.WARN, NOW, 1.0),),
         hosts={"merle": (False, "x")},
         config_error="x",
+        drills=(DRILL,),
     )
     found = findings(whole)
     assert {finding.rule for finding in found} == set(RULES)
