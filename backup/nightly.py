@@ -23,6 +23,7 @@ from backup.borg import Repository
 from backup.borg_errors import HostDown, RepositoryLocked, RepositoryMissing, Stopped
 from backup.borg_output import Listing
 from backup.forgetting import Forgetting, forget_on, forgettings
+from backup.hooks import Hooks, undo_left
 from backup.host_apps import in_order
 from backup.host_time import HostTime, waits, window_ends
 from backup.hosts import free_bytes, hosts_named, open_known, open_repository
@@ -94,8 +95,12 @@ def run_night(
             whole=not apps and (nightly or not hosts),
             nightly=nightly,
             lock_wait=lock_wait,
+            hooks=Hooks(config, clock),
         )
-        return night.go(names)
+        try:
+            return night.go(names)
+        finally:
+            night.hooks.close()
 
 
 @contextmanager
@@ -144,17 +149,22 @@ class _Night:
     whole: bool
     nightly: bool
     lock_wait: int
+    hooks: Hooks
     tried: set[tuple[str, str]] = field(default_factory=set)
     tried_lock: threading.Lock = field(default_factory=threading.Lock)
 
     def go(self, names: Sequence[str]) -> NightResult:
         _clear(self.config)
+        for why in undo_left(self.config.paths.journal):
+            self.recorder.problem(why)
         if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
             self._remember_night(names)
             self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
         workers = min(len(names), os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="backup-host") as pool:
             outcomes = list(pool.map(self._host, names))
+        for why in self.hooks.problems:
+            self.recorder.problem(why)
         if self.stop.is_set():
             self.recorder.problem("the run was stopped before its end; what was sent is kept, run it again")
         results = tuple(result for _, of_host in outcomes for result in of_host)
@@ -286,7 +296,8 @@ class _Night:
         host, app = repository.host, plan.app.id
         run = self._run_of(repository, plan, span)
         try:
-            done = replace(run, before=self.journal.contents(host, app)).save()
+            with self.hooks.around(app):
+                done = replace(run, before=self.journal.contents(host, app)).save()
             self.journal.remember_contents(host, app, done.contents)
             self.journal.remember_proven(
                 host, app, run.run, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes

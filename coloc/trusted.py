@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from coloc.config.whole import Config
 from coloc.errors import ConfigError
 
 
@@ -32,6 +33,12 @@ def require_command(argv: tuple[str, ...], what: str) -> None:
     require_trusted(program, what)
     if not program.is_file() or not os.access(program, os.X_OK):
         raise ConfigError(f"{what}: {program} is no program", hint=f"run: chmod 755 {program}")
+
+
+def require_trusted_config(config: Config, path: Path) -> None:
+    """A coloc.yml that names commands for root must be root's itself. Raises ConfigError."""
+    if any(entry.commands for entry in config.apps.values()):
+        require_trusted(path, "coloc.yml names commands that root runs")
 
 
 def _may_be_changed(found: os.stat_result) -> bool:

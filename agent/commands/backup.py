@@ -15,16 +15,19 @@ from agent.commands.backup_plan import command as plan_command
 from agent.due import host_is_due
 from agent.sizes import size
 from agent.verbs import WithVerbs
+from backup.hooks import undo_left
 from backup.hosts import hosts_named
 from backup.journal import Journal, open_journal
 from backup.night import AppResult, NightResult, Step
 from backup.nightly import run_night, stopped_by_signals
+from backup.run_lock import run_lock
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
 from coloc.language import Translate, translator
 from coloc.model import Colocation
 from coloc.times import now_utc
+from coloc.trusted import require_trusted_config
 
 
 @click.group(
@@ -39,6 +42,7 @@ from coloc.times import now_utc
 @click.option("--nightly", is_flag=True, help="Quiet, and only the hosts whose night it is: what the daemon wakes.")
 @click.option("--new-repository", metavar="HOST", help="Accept that this host has another repository than we knew.")
 @click.option("--shrunk", metavar="APP", help="Accept that this app holds far less than at its last good backup.")
+@click.option("--undo-hooks", is_flag=True, help="Only undo what a run that was killed did before backups.")
 @click.pass_obj
 def command(
     context: Context,
@@ -49,9 +53,13 @@ def command(
     nightly: bool,
     new_repository: str | None,
     shrunk: str | None,
+    undo_hooks: bool,
 ) -> int:
     """Run once. Returns 1 when anything failed."""
     config = context.config()
+    require_trusted_config(config, context.config_path)
+    if undo_hooks:
+        return _undo_hooks(config)
     say = translator(config.coloc.language, "commands")
     colocation = read_colocation(config)
     journal = open_journal(config.paths.journal)
@@ -94,6 +102,14 @@ def command(
 
 
 command.add_command(plan_command)
+
+
+def _undo_hooks(config: Config) -> int:
+    with run_lock(config.paths.journal, "undoing hooks", now_utc()):
+        problems = undo_left(config.paths.journal)
+    for problem in problems:
+        click.echo(f"! {problem}", err=True)
+    return int(bool(problems))
 
 
 def _require_app(app: str, colocation: Colocation) -> None:

@@ -24,6 +24,7 @@ from coloc.config.whole import Config
 from coloc.facts import Spool
 from coloc.language import Translate, translator
 from coloc.times import for_people, now_utc
+from coloc.trusted import require_trusted_config
 
 _ROTATION = "rotation"
 
@@ -45,6 +46,7 @@ def command(
 ) -> int:
     """Returns 1 when something was not proven."""
     config = context.config()
+    require_trusted_config(config, context.config_path)
     journal = open_drill_journal(config.paths.journal)
     try:
         if tidy:

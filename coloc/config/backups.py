@@ -104,4 +104,5 @@ class Backup(Described):
     patience: Seconds = 30 * 60.0  # so long a night waits for a host that is down or locked
     passphrase_file: Place | None = None  # for every host that has none of its own
     exclude: tuple[str, ...] = ()
+    hook_timeout: Seconds = 300.0
     drill: Drill = Drill()

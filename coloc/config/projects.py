@@ -71,7 +71,14 @@ class AppEntry(Described):
     databases: tuple[DeclaredDatabase, ...] = ()
     domain: str | None = None
     path: str = "/"
+    before_backup: tuple[str, ...] = ()  # root's own programs, with their arguments
+    after_backup: tuple[str, ...] = ()  # undoes what the one before did, always
     drill_command: tuple[str, ...] = ()  # tries what a drill brought back
+
+    @property
+    def commands(self) -> tuple[tuple[str, ...], ...]:
+        """What root runs for this app."""
+        return tuple(each for each in (self.before_backup, self.after_backup, self.drill_command) if each)
 
     @property
     def is_declared(self) -> bool:
