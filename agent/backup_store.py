@@ -94,6 +94,11 @@ def _remember(connection: sqlite3.Connection, fact: Fact, latest: str) -> bool:
     elif fact.kind == "forgotten" and app and host:
         connection.execute("DELETE FROM backups WHERE app = ? AND host = ?", (app, host))
         drill_store.forget(connection, app, host)
+    elif fact.kind == "adopted":
+        # The original has sent, or will send, what waited when the copy was made.
+        connection.execute("UPDATE outbox SET state = 'dropped' WHERE state IN ('waiting', 'blocked')")
+        machine = _word(fact, "machine")
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('machine', ?)", (machine,))
     else:
         drill_store.take(connection, fact, latest)
     return True

@@ -21,6 +21,7 @@ from agent.chat import Chat
 from agent.client import local_socket
 from agent.colocation import ColocationReader
 from agent.commands_in_rooms import listening_rooms, people_of
+from agent.copies import speaking
 from agent.delivery_facts import delivery_families
 from agent.door import Door
 from agent.news import News
@@ -81,18 +82,19 @@ class House:
         self._collectors = collectors_of(config, self._memory)
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
         self._window = UsageWindow()
-        self._teller = Teller(config)
+        voice = speaking(config, state)
+        self._teller = Teller(voice)
         self.chat = Chat(config)
-        channels = channels_of(config, renew=True)
+        channels = channels_of(voice, renew=True)
         self._listener = listener_of(
-            config, channels, targets=listening_rooms(config), people=people_of(config), wake=wake
+            voice, channels, targets=listening_rooms(voice), people=people_of(voice), wake=wake
         )
         self._delivery = Delivery(
             state.path,
             channels,
             language=config.coloc.language,
             idle_seconds=_IDLE_SECONDS,
-            elsewhere=elsewhere_of(config),
+            elsewhere=elsewhere_of(voice),
         )
         self._news = News()
         self._since = time.monotonic()

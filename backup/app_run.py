@@ -36,6 +36,7 @@ class AppSet:
     stored_bytes: int
     contents: Contents
     repository_bytes: int = 0
+    ids: tuple[str, ...] = ()  # of the archives, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class AppRun:
             sum(each.deduplicated_bytes for each in created),
             contents,
             created[-1].repository_bytes,
+            tuple(each.id for each in created),
         )
 
     def _contents(self, files: Created) -> Contents:

@@ -98,6 +98,7 @@ class Repository:
     remote_borg: str | None = None
     lock_wait: int = 300
     upload_limit: int | None = None  # bytes a second
+    has_moved: bool = False  # a person said so: Borg need not ask
     idle_timeout: float = 1800.0
     run: Run = run
     program: str | None = None
@@ -261,6 +262,14 @@ class Repository:
         """Write the repository's key (still closed by the passphrase) to a file, for safe keeping elsewhere."""
         self._call(["key", "export", "::", str(to)], timeout=_SHORT)
 
+    def change_passphrase(self, new: Secret) -> None:
+        """Close the repository's key with another passphrase; old and new come by stdin, as a person types them.
+
+        With BORG_PASSPHRASE_FD Borg would take the old one for the new one as well.
+        """
+        typed = f"{self.passphrase.reveal()}\n{new.reveal()}\n{new.reveal()}\n"
+        self._call(["key", "change-passphrase"], timeout=_SHORT, stdin=typed)
+
     def _create(
         self, arguments: Sequence[str], *, cache_suffix: str, timeout: float, on_progress: OnProgress | None
     ) -> Created:
@@ -285,6 +294,7 @@ class Repository:
         timeout: float,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        stdin: str | None = None,
         stdout_to: Path | None = None,
         on_progress: OnProgress | None = None,
         accept: frozenset[int] = frozenset({0}),
@@ -300,9 +310,10 @@ class Repository:
                 output = self.run(
                     argv,
                     timeout=timeout,
-                    env={**self._env(), **(env or {}), "BORG_PASSPHRASE_FD": str(descriptor)},
+                    env={**self._env(), **(env or {}), **({} if stdin else {"BORG_PASSPHRASE_FD": str(descriptor)})},
                     accept=accept,
                     cwd=cwd,
+                    stdin=stdin,
                     stdout_to=stdout_to,
                     on_stderr=listener,
                     stop_with=_INTERRUPT,
@@ -346,6 +357,8 @@ class Repository:
             "BORG_DISPLAY_PASSPHRASE": "no",
             "BORG_USERNAME": user_name(),
         }
+        if self.has_moved:
+            env["BORG_RELOCATED_REPO_ACCESS_IS_OK"] = "yes"
         return env | ({"BORG_RSH": self.ssh.command()} if self.ssh else {})
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from backup import ledger
 from backup.borg import Repository
 from backup.journal import Journal
 from backup.names import checkpoint_of, parse_archive_name, run_time
@@ -93,6 +94,7 @@ def forget_on(
     runs = {owner.run for name in gone if (owner := parse_archive_name(name) or checkpoint_of(name))}
     runs |= {run for known, run in journal.proven(host) if known == app and run_time(run) <= what.asked_at + _SLACK}
     # First: a proven set that we know and that is gone means that somebody else removed it.
+    ledger.write_all(journal, [ledger.Entry(host, "removed", app, run, {}) for run in sorted(runs)], now)
     journal.forget(host, [(app, run) for run in sorted(runs)])
     repository.delete(gone)
     repository.compact()

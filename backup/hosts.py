@@ -76,7 +76,7 @@ def refuse_append_only(config: Config, name: str) -> None:
 
 def open_known(repository: Repository, journal: Journal | None) -> Listing:
     """Ask a repository for its list; it must be the one that the journal knows, if it knows one. Raises BorgError."""
-    known = journal.repository_id(repository.host, repository.location) if journal else None
+    known = _known_id(repository, journal) if journal else None
     try:
         found = repository.listing()
     except RepositoryMissing as error:
@@ -92,6 +92,20 @@ def open_known(repository: Repository, journal: Journal | None) -> Listing:
             hint=f"ask its owner; if you know why: coloc-agent backup --new-repository {repository.host}",
         )
     return found
+
+
+def _known_id(repository: Repository, journal: Journal) -> str | None:
+    """Raises RepositoryReplaced for a host that is known at another address: a person says that it moved."""
+    known = journal.known_at(repository.host)
+    if known is None:
+        return None
+    if known[0] != repository.location:
+        raise RepositoryReplaced(
+            f"{repository.host}: coloc.yml names {repository.location}, and its repository is known at {known[0]}",
+            hint=f"did it move? coloc-agent host move {repository.host} --to {repository.location};"
+            f" is it a new one? coloc-agent backup --new-repository {repository.host}",
+        )
+    return known[1]
 
 
 def hosts_named(config: Config, names: Sequence[str] | None) -> list[str]:

@@ -56,6 +56,11 @@ class Journal:
         rows = self.ask("SELECT repository_id FROM repositories WHERE host = ? AND location = ?", (host, location))
         return str(rows[0][0]) if rows else None
 
+    def known_at(self, host: str) -> tuple[str, str] | None:
+        """Where a host's repository is known to be, and its id; None before the first contact."""
+        rows = self.ask("SELECT location, repository_id FROM repositories WHERE host = ?", (host,))
+        return (rows[0][0], rows[0][1]) if rows else None
+
     def remember_repository(self, host: str, location: str, repository_id: str) -> None:
         """From now on this is the repository of the host."""
         self.ask("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?)", (host, location, repository_id))

@@ -18,10 +18,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import FrameType
 
+from backup import ledger
 from backup.app_run import AppRun
 from backup.borg import Repository
 from backup.borg_errors import HostDown, RepositoryLocked, RepositoryMissing, Stopped
 from backup.borg_output import Listing
+from backup.copied import refuse_copy
+from backup.escrow_facts import prove_when_due
 from backup.forgetting import Forgetting, forget_on, forgettings
 from backup.hooks import Hooks, undo_left
 from backup.host_apps import in_order
@@ -34,6 +37,7 @@ from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorde
 from backup.plan import AppPlan, BackupPlan, plan_backup
 from backup.prune import prune_host
 from backup.run_lock import run_lock
+from backup.surprises import refuse_surprises
 from backup.tree import Tree
 from coloc.command import Run, cancelled_by
 from coloc.config.whole import Config
@@ -79,6 +83,7 @@ def run_night(
         return NightResult(run_id, plan, hosts=tuple(HostResult(name, True) for name in names), dry_run=True)
     stop = stop or threading.Event()
     with run_lock(config.paths.journal, f"run {run_id}", clock()):
+        refuse_copy(journal, config.root)
         spool.tidy(clock())
         night = _Night(
             config,
@@ -165,6 +170,8 @@ class _Night:
             outcomes = list(pool.map(self._host, names))
         for why in self.hooks.problems:
             self.recorder.problem(why)
+        if self.whole and not self.stop.is_set():
+            self._look_after_escrow()
         if self.stop.is_set():
             self.recorder.problem("the run was stopped before its end; what was sent is kept, run it again")
         results = tuple(result for _, of_host in outcomes for result in of_host)
@@ -175,6 +182,14 @@ class _Night:
             self.recorder.fact("run_finished", ok=good, saved=night.saved, failed=night.failed, stopped=stopped)
         _clear(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
+
+    def _look_after_escrow(self) -> None:
+        """That nobody holds the keys is told by its own rule; a sheet that does not open makes the night fail."""
+        try:
+            if why := prove_when_due(self.config, self.journal, self.recorder.spool, self.clock()):
+                self.recorder.problem(why)
+        except StateError as error:
+            self.recorder.problem(error.sentence())
 
     def _remember_night(self, names: Sequence[str]) -> None:
         try:
@@ -196,6 +211,7 @@ class _Night:
                 self.config, name, run=self.run or cancelled_by(span), lock_wait=self.lock_wait
             )
             before = self._enter(repository, span, patience)
+            surprise = self._surprise(name, before)
         except (ColocError, OSError) as error:
             return self._unreachable(plan, name, error, free)
         result = HostResult(name, True, "", free, quota_bytes=host.quota)
@@ -206,11 +222,23 @@ class _Night:
             result = replace(result, free_bytes=free_bytes(host), used_bytes=used, why="")
             result = replace(result, why=nearly_full(result))
             self.recorder.host(result)
-        if self.whole and not span.is_set() and any(each.ok for each in results):
+        if surprise:
+            result = replace(result, why=surprise)
+        elif self.whole and not span.is_set() and any(each.ok for each in results):
             made = [name for each in results for name in each.archives]
             names = [*(archive.name for archive in before.archives), *made]
             result = replace(result, removed=self._tidy(repository, names))
         return result, results
+
+    def _surprise(self, name: str, before: Listing) -> str:
+        """Why nothing may be removed there until a person explains it; backups are added all the same."""
+        try:
+            refuse_surprises(self.config, self.journal, name, before.archives, self.clock())
+        except ColocError as error:
+            self.recorder.fact("prune", host=name, ok=False, removed=0, failure=error.sentence())
+            self.recorder.problem(error.sentence())
+            return error.sentence()
+        return ""
 
     def _span(self, name: str) -> HostTime:
         """A window counts for nights: who backs up by hand wants it now."""
@@ -296,12 +324,15 @@ class _Night:
         host, app = repository.host, plan.app.id
         run = self._run_of(repository, plan, span)
         try:
+            ledger.write(self.journal, ledger.Entry(host, "begun", app, run.run, {}), self.clock())
             with self.hooks.around(app):
                 done = replace(run, before=self.journal.contents(host, app)).save()
             self.journal.remember_contents(host, app, done.contents)
             self.journal.remember_proven(
                 host, app, run.run, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes
             )
+            archives = dict(zip(done.archives, done.ids, strict=True))
+            ledger.write(self.journal, ledger.Entry(host, "proven", app, run.run, archives), self.clock())
         except ColocError as error:
             why = span.why_over() if isinstance(error, Stopped) else ""
             failure = why.replace("not reached", f"{app} was not finished", 1) or error.sentence()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from backup import ledger
 from backup.borg import Repository
 from backup.borg_errors import BorgError
 from backup.journal import Journal
@@ -60,7 +61,9 @@ def prune_host(
     pruning = Pruning(host, tuple(verdicts), done=not dry_run)
     if pruning.removed and not dry_run:
         # Forgotten first: a proven set that we know and that is gone means that somebody else removed it.
-        journal.forget(host, [(verdict.set.app, verdict.set.run) for verdict in verdicts if not verdict.keep])
+        gone = [(verdict.set.app, verdict.set.run) for verdict in verdicts if not verdict.keep]
+        ledger.write_all(journal, [ledger.Entry(host, "removed", app, run, {}) for app, run in gone], now)
+        journal.forget(host, gone)
         repository.delete(pruning.removed)
         repository.compact()
     return pruning

@@ -15,6 +15,7 @@ from agent.commands.backup_plan import command as plan_command
 from agent.due import host_is_due
 from agent.sizes import size
 from agent.verbs import WithVerbs
+from backup import ledger
 from backup.hooks import undo_left
 from backup.hosts import hosts_named
 from backup.journal import Journal, open_journal
@@ -67,6 +68,7 @@ def command(
         hosts_named(config, [new_repository])
         if not dry_run:
             journal.forget_repository(new_repository)
+            ledger.write(journal, ledger.Entry(new_repository, "anew", "", "", {}), now_utc())
     if shrunk:
         _require_app(shrunk, colocation)
         if not dry_run:

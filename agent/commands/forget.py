@@ -8,6 +8,7 @@ import click
 
 from agent.cli import Context
 from agent.colocation import read_colocation
+from backup.copied import refuse_copy
 from backup.forgetting import (
     Forgetting,
     archives_to_forget,
@@ -23,6 +24,7 @@ from backup.leaving import left_since
 from backup.names import require_id
 from backup.retention import Left
 from backup.run_lock import run_lock
+from backup.surprises import refuse_surprises
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
@@ -52,6 +54,7 @@ def command(context: Context, app: str, *, at_once: bool, dry_run: bool, yes: bo
         click.echo("nothing was deleted")
         return 1
     with run_lock(config.paths.journal, f"forget {app}", now_utc()):
+        refuse_copy(journal, config.root)
         return _forget(config, journal, app)
 
 
@@ -93,7 +96,9 @@ def _forget(config: Config, journal: Journal, app: str) -> int:
 def _on_host(config: Config, journal: Journal, what: Forgetting) -> None:
     refuse_append_only(config, what.host)
     repository = open_repository(config, what.host)
-    names = [archive.name for archive in open_known(repository, journal).archives]
+    found = open_known(repository, journal).archives
+    refuse_surprises(config, journal, what.host, found, now_utc())
+    names = [archive.name for archive in found]
     forget_on(repository, journal, what, coloc=config.coloc.name, names=names, now=now_utc())
 
 

@@ -16,6 +16,7 @@ class Adminsys(Described):
     matrix: Annotated[str, Field(pattern=r"^@[^:\s]+:\S+$")] | None = None
     forum: str | None = None
     machine: bool = False  # looks after the machine: may act on every project's incidents
+    age: tuple[Annotated[str, Field(pattern=r"^(age1[0-9a-z]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?)$")], ...] = ()
 
 
 class Quotas(Described):

@@ -34,6 +34,7 @@ class World:
     paths: dict[str, str] = field(default_factory=dict)
     language: str = "en"
     projects: dict[str, list[str]] = field(default_factory=dict)  # name → apps
+    adminsys: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -82,6 +83,7 @@ class World:
         backup = {"passphrase_file": str(self.folder / "passphrase"), "hosts": self.hosts} | self.backup
         projects = {name: {"apps": list(apps)} for name, apps in self.projects.items()}
         top = {"coloc": {"name": "ruche", "language": self.language}, "root": str(self.root), "projects": projects}
+        top["adminsys"] = self.adminsys
         return yaml.safe_dump({**top, "apps": declared, "paths": paths, "backup": backup})
 
     @property

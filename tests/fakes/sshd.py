@@ -31,10 +31,8 @@ class Sshd:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         public = (folder / "host_key.pub").read_text()
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public}")
-        command = f"{serve} --restrict-to-repository {repository}"
-        (folder / "authorized_keys").write_text(
-            f'command="{command}",restrict {self.key.with_suffix(".pub").read_text()}'
-        )
+        self._command = f"{serve} --restrict-to-repository {repository}"
+        self.let_in(self.key.with_suffix(".pub").read_text())
         (folder / "sshd_config").write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host_key'}\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {folder / 'authorized_keys'}\nStrictModes no\nPasswordAuthentication no\n"
@@ -44,6 +42,16 @@ class Sshd:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self._argv = [program, "-D", "-e", "-f", str(folder / "sshd_config")]
         self._process: subprocess.Popen[bytes] | None = None
+
+    def let_in(self, public_key: str, *, options: str = "") -> None:
+        """The owner adds a key; options: of `borg serve`, such as --append-only."""
+        command = f"{self._command} {options}".strip()
+        with (self.folder / "authorized_keys").open("a") as file:
+            file.write(f'command="{command}",restrict {public_key.strip()}\n')
+
+    def let_in_none(self) -> None:
+        """The owner takes every key out."""
+        (self.folder / "authorized_keys").write_text("")
 
     def url(self, path: Path) -> str:
         """The repository as coloc.yml names it."""
