@@ -68,6 +68,7 @@ class Evaluator:
             config_error,
             frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
             drills=tuple(drill_store.drills(connection)),
+            checks=tuple(drill_store.checks(connection)),
         )
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))

@@ -101,6 +101,12 @@ _TABLE = (
         Concern.DATA,
     ),
     RuleSpec(
+        "check_failed",
+        ("host",),
+        ((Severity.CRITICAL, "coloc_backup_check_success{HERE} == 0"),),
+        Concern.DATA,
+    ),
+    RuleSpec(
         "drill_overdue",
         ("app", "project", "host"),
         ((Severity.WARNING, "time() - coloc_backup_drill_awaited_since_timestamp_seconds{HERE} > OVERDUE"),),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from agent.awaited import awaited
 from agent.backup_store import BackupStanding
 from agent.drill_awaited import drills_awaited
-from agent.drill_store import DrillStanding
+from agent.drill_store import CheckStanding, DrillStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rule_table import SPECS
@@ -51,6 +51,7 @@ class Situation:
     config_error: str | None = None
     open_keys: frozenset[str] = frozenset()
     drills: tuple[DrillStanding, ...] = ()
+    checks: tuple[CheckStanding, ...] = ()
 
     def is_open(self, finding: Finding) -> bool:
         """True when the incident that a finding is about is open: then its clearing threshold counts."""
@@ -140,6 +141,15 @@ def drill_failed(situation: Situation) -> Iterator[Finding]:
             )
 
 
+def check_failed(situation: Situation) -> Iterator[Finding]:
+    """`borg check` found the repository of a host damaged, and nothing has shown yet that it is well again."""
+    for check in situation.checks:
+        if check.host in situation.config.backup.hosts:
+            yield _finding(
+                "check_failed", (("host", check.host),), not check.ok, value={} if check.ok else {"why": check.failure}
+            )
+
+
 def drill_overdue(situation: Situation) -> Iterator[Finding]:
     """No archive of an app at a host was proven whole by a drill for too long. A part does not count."""
     limit = timedelta(seconds=situation.config.backup.drill.overdue_after)
@@ -211,6 +221,7 @@ RULES: Mapping[str, Rule] = {
     "backup_late": backup_late,
     "drill_failed": drill_failed,
     "drill_overdue": drill_overdue,
+    "check_failed": check_failed,
     "disk_nearly_full": disk_nearly_full,
     "quota_exceeded": quota_exceeded,
     "config_invalid": config_invalid,

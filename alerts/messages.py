@@ -81,6 +81,11 @@ RULES: Mapping[str, Words] = {
         n_("It says: {why}"),
         n_("Try another host, then this one again: coloc-agent drill {app} --host {host}"),
     ),
+    "check_failed": Words(
+        n_("The repository on {host} is damaged"),
+        n_("It says: {why}"),
+        n_("Repair nothing yet: tell its adminsys, and see the runbook; other hosts have the backups as well"),
+    ),
     "drill_overdue": Words(
         n_("{app} was not proven whole by a drill from {host} for too long"),
         n_("Last whole drill: {last}"),

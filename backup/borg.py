@@ -249,14 +249,21 @@ class Repository:
         newest: int = 0,
         verify_data: bool = False,
         max_seconds: int = 0,
+        glob: str = "",
+        timeout: float = _LONG,
         on_progress: OnProgress | None = None,
-    ) -> None:
-        """Check, never repair. only: "repository" or "archives"; newest: that many archives; max_seconds: a slice."""
-        arguments = ["check", "--progress", *([f"--{only}-only"] if only else [])]
+    ) -> list[str]:
+        """Check, never repair; returns what Borg said. only: "repository" or "archives"; newest: that many archives.
+
+        max_seconds: a slice, after which Borg remembers where to go on; glob: only archives of these names.
+        """
+        arguments = ["check", "--info", "--progress", *([f"--{only}-only"] if only else [])]
         arguments += [f"--last={newest}"] if newest else []
         arguments += ["--verify-data"] if verify_data else []
         arguments += [f"--max-duration={max_seconds}"] if max_seconds else []
-        self._call(arguments, timeout=_LONG, on_progress=on_progress)
+        arguments += [f"--glob-archives={glob}"] if glob else []
+        _, said = self._call(arguments, timeout=timeout, on_progress=on_progress)
+        return [line.text for line in said]
 
     def export_key(self, to: Path) -> None:
         """Write the repository's key (still closed by the passphrase) to a file, for safe keeping elsewhere."""

@@ -95,6 +95,21 @@ class Stopped(BorgError):
     """Borg was ended by us: no progress, too long, or asked to."""
 
 
+# Nothing is learnt of a repository or an archive by these: we did not get in, or did not get to the end.
+NOTHING_LEARNT = (
+    HostDown,
+    HostRefused,
+    NoBorgThere,
+    PathRefused,
+    WrongPassphrase,
+    RepositoryLocked,
+    NotWritable,
+    RepositoryMissing,
+    RepositoryReplaced,
+    Stopped,
+)
+
+
 _LOCK_HINT = (
     "see who uses it (`coloc-agent archives` from elsewhere?) and try again; only when nobody does: borg break-lock"
 )

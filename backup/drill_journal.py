@@ -13,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from backup.check_slices import CheckTurn
 from coloc.errors import StateError
 from coloc.times import iso, parse_iso
 
-_FORM = 1
+_FORM = 2  # 1 had no turns of checks
 _TABLES = """
 CREATE TABLE IF NOT EXISTS drills (
     host TEXT NOT NULL, app TEXT NOT NULL, whole_at TEXT, tried_at TEXT NOT NULL, tried_ok INTEGER NOT NULL,
@@ -27,8 +28,9 @@ CREATE TABLE IF NOT EXISTS downloads (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS paces (host TEXT PRIMARY KEY, bytes_a_second REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS leftovers (kind TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, name)) STRICT;
-CREATE TABLE IF NOT EXISTS checks (
-    host TEXT PRIMARY KEY, repository_at TEXT, archives_at TEXT, checked_to TEXT NOT NULL DEFAULT '', turn TEXT NOT NULL
+DROP TABLE IF EXISTS checks;
+CREATE TABLE IF NOT EXISTS check_turns (
+    host TEXT PRIMARY KEY, phase TEXT NOT NULL, after_set TEXT NOT NULL, failure TEXT NOT NULL, clean INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS runs (what TEXT PRIMARY KEY, started_at TEXT NOT NULL) STRICT;
 """
@@ -99,6 +101,16 @@ class DrillJournal:
     def leftovers(self) -> list[tuple[str, str]]:
         """What may still be there."""
         return [(str(kind), str(name)) for kind, name in self.ask("SELECT kind, name FROM leftovers")]
+
+    def check_turn(self, host: str) -> CheckTurn:
+        """Where the checks of a host stand."""
+        rows = self.ask("SELECT phase, after_set, failure, clean FROM check_turns WHERE host = ?", (host,))
+        return CheckTurn(str(rows[0][0]), str(rows[0][1]), str(rows[0][2]), bool(rows[0][3])) if rows else CheckTurn()
+
+    def remember_check(self, host: str, turn: CheckTurn) -> None:
+        """From here they go on."""
+        values = (host, turn.phase, turn.after, turn.failure, int(turn.clean))
+        self.ask("INSERT OR REPLACE INTO check_turns VALUES (?, ?, ?, ?, ?)", values)
 
     def last_run(self, what: str) -> datetime | None:
         """When the last rotation began."""

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from backup.borg import Repository
-from backup.borg_errors import HostDown, Stopped
+from backup.borg_errors import NOTHING_LEARNT, Stopped
+from backup.check_slices import slice_of
 from backup.drill import Drill, Proof
 from backup.drill_databases import drop_scratch
 from backup.drill_files import remove_tree
@@ -111,6 +112,8 @@ class DrillRun:
         end = time.monotonic() + (24 * 3600.0 if self.apps else self.config.backup.drill.max_duration)
         clear_leftovers(self.config, self.journal, run=self.run)
         night, found = self.plan()
+        if not self.apps:
+            self._check(night, end)
         cpu = 0.0
         for turn in night.turns:
             if self.stop.is_set() or time.monotonic() >= end:
@@ -146,11 +149,12 @@ class DrillRun:
         )
         try:
             drilled = Drilled(app, host, 0.0, drill.go())
-        except (HostDown, Stopped) as error:
+        except NOTHING_LEARNT as error:
             if self.stop.is_set():
                 return None
             # Nothing is known of the archive: the hours were over, or the host is away.
-            self.journal.remember_pace(host, (self.journal.pace(host) or _PACE) / 2)
+            if isinstance(error, Stopped):
+                self.journal.remember_pace(host, (self.journal.pace(host) or _PACE) / 2)
             night.problems.append(f"{app}: {error.sentence()}")
             return None
         except ColocError as error:
@@ -161,6 +165,26 @@ class DrillRun:
         drilled = replace(drilled, seconds=time.monotonic() - began)
         self._remember(drilled, night)
         return drilled
+
+    def _check(self, night: DrillNight, end: float) -> None:
+        """A slice of `borg check` on each host, the time for it shared among them."""
+        names = [name for name in hosts_named(self.config, self.hosts) if time.monotonic() < self._closes(name)]
+        for number, host in enumerate(names):
+            left = min(end - time.monotonic(), self.config.backup.drill.check) / (len(names) - number)
+            if self.stop.is_set() or left < 1:
+                return
+            self.on_step(host, "", "check")
+            try:
+                repository, turn = self._repository(host), self.journal.check_turn(host)
+                listed = [each.name for each in open_known(repository, self.backups).archives]
+                turn, complete = slice_of(repository, turn, listed, coloc=self.config.coloc.name, seconds=left)
+                self.journal.remember_check(host, turn)
+                ok, why = not turn.failure, turn.failure
+                self.spool.write("check", self.clock(), host=host, ok=ok, failure=why, complete=complete)
+            except ColocError as error:  # the host is away, or our own memory is: nothing is known of the repository
+                night.problems.append(error.sentence())
+                continue
+            night.problems += [f"{host}: the check of its repository: {turn.failure}"] if turn.failure else []
 
     def _remember(self, drilled: Drilled, night: DrillNight) -> None:
         proof, now = drilled.proof, self.clock()

@@ -18,6 +18,7 @@ RULE_NAMES = (
     "backup_late",
     "drill_failed",
     "drill_overdue",
+    "check_failed",
     "disk_nearly_full",
     "quota_exceeded",
     "config_invalid",

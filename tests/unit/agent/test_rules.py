@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.backup_store import BackupStanding
-from agent.drill_store import DrillStanding
+from agent.drill_store import CheckStanding, DrillStanding
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rules import RULES, CollectorHealth, Situation, able, findings
@@ -65,6 +65,13 @@ def test_no_drill_is_overdue_where_nothing_was_backed_up_or_drills_are_off() -> 
     assert say("drill_overdue", first_seen=seen, backups=()) == []
     off = config(backup={"hosts": {"merle": {"path": "/m"}}, "drill": {"off": True}})
     assert say("drill_overdue", first_seen=seen, config=off) == []
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_a_damaged_repository_is_told_until_it_is_found_good(ok: bool) -> None:
+    check = CheckStanding("merle", NOW, ok, "" if ok else "segment 3 is broken", None)
+    finding = one("check_failed", checks=(check, replace(check, host="gone")))
+    assert (finding.active, finding.severity) == (not ok, Severity.CRITICAL)
 
 
 def say(rule: str, **changes: Any) -> list[Finding]:
@@ -251,6 +258,7 @@ def test_every_finding_carries_the_name_of_its_rule_and_texts_alone() -> None:
         hosts={"merle": (False, "x")},
         config_error="x",
         drills=(DRILL,),
+        checks=(CheckStanding("merle", NOW, False, "x", None),),
     )
     found = findings(whole)
     assert {finding.rule for finding in found} == set(RULES)
