@@ -102,7 +102,7 @@ class Restoring:
             units = running(plan.units, run=self.run)
             settings = self._changed(staging)
             journal.units = list(units)
-            reload = any("etc/systemd/" in place.target.member for place in settings)
+            reload = any("etc/systemd/" in place.target.path for place in settings)
             journal.step("units", units=list(units), reload=reload)
             self.on_step("stop")
             services.stop(units, run=self.run)
@@ -122,7 +122,7 @@ class Restoring:
             ) from error
         shutil.rmtree(journal.folder / "dumps", ignore_errors=True)
         journal.end("done")
-        names = tuple(place.target.member for place in settings)
+        names = tuple(place.target.path for place in settings)
         return Restored(journal.id, 0.0, kept, kept_databases, names, stripped)
 
     def _extract(self, staging: Staging) -> int:
@@ -130,7 +130,7 @@ class Restoring:
         numeric = self.config.root != Path("/")  # the names of another root are not those of this machine
         for beside, places in staging.by_folder(self.prepared.places):
             members = [place.target.member for place in places]
-            self.on_step(f"extract {', '.join(f'/{member}' for member in members[:3])}")
+            self.on_step(f"extract {', '.join(f'/{place.target.path}' for place in places[:3])}")
             stage = staging.make(beside)
             repository.extract(plan.files_archive, stage, paths=members, numeric_ids=numeric)
             self.on_step("compare")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from backup import swap_mysql, swap_postgresql
 from backup.borg import Repository
-from backup.dump_spec import member_of
 from backup.manifest import Manifest, SavedDatabase
 from backup.restore_journal import RestoreJournal
 from backup.restore_prepare import Place, database_file, folder_on_disk, nearest
@@ -105,6 +104,8 @@ class Loader:
             new = staging.make(self._beside(path)) / path.relative_to("/")
             self._files.append((path, new))
         new.parent.mkdir(parents=True, exist_ok=True)
+        for suffix in ("", *sqlite.BESIDE):  # YunoHost's layout holds the file as it was while the app wrote in it
+            new.with_name(new.name + suffix).unlink(missing_ok=True)
         fetch(self._repository, database, new)
         _compare(database, sqlite.check_and_count(new))
         _like(new, path if path.is_file() and not path.is_symlink() else None)
@@ -162,7 +163,7 @@ def fetch(repository: Repository, database: SavedDatabase, to: Path) -> None:
             digest.update(piece)
             size += len(piece)
 
-        repository.stream_member(database.archive, member_of(database.kind), take)
+        repository.stream_member(database.archive, database.file, take)
     if (size, digest.hexdigest()) != (database.bytes, database.sha256):
         raise ColocError(
             f"the dump of {database.name} came back different ({size} bytes, {database.bytes} were saved)",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from backup.manifest import Manifest, SavedDatabase
+from backup.manifest import Layout, Manifest, SavedDatabase
 from backup.names import parse_archive_name
 from backup.retention import FUTURE, ArchiveSet
 from coloc.errors import ColocError
@@ -44,10 +44,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something of the files archive that takes its place again; `member` is its path in the archive and below root."""
+    """Something of the files archive that takes its place again; `member` is its path in the archive."""
 
     member: str
     is_setting: bool = False  # of the web server, php, systemd, cron, YunoHost: exchanged only when it differs
+    place: str = ""  # its path below the root, when the archive names it otherwise
+
+    @property
+    def path(self) -> str:
+        """Where it belongs, below the root."""
+        return self.place or self.member
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,7 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
     for folder in manifest.folders:
         for path in (folder.path, folder.resolved):
             _own_path(path.removeprefix("/"), absolute=path)
+        _own_member(manifest, folder.member)
     for path in manifest.extra_paths:
         _own_path(path, absolute=f"/{path}")
         if not path.startswith("etc/"):
@@ -146,6 +153,7 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
     for database in manifest.databases:
         if database.archive not in candidate.set.archives or not database.end_marker:
             raise _refused(f"the dump of {database.name!r} is not there or not whole")
+        _own_member(manifest, database.member)
         if database.kind is DatabaseKind.SQLITE:
             _own_path(database.name.removeprefix("/"), absolute=database.name)
         elif database.name.lower() in _SYSTEM_DATABASES or "\0" in database.name:
@@ -156,15 +164,22 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
 def targets_of(manifest: Manifest, wish: Wish) -> tuple[Target, ...]:
     """What of the files archive takes its place again: the outermost folders, then the settings. Raises ColocError."""
     if wish.path:
-        return (Target(locate(manifest, wish.path)),)
+        return (_target(manifest, locate(manifest, wish.path)),)
     if wish.only is Only.DATABASE:
         return ()
     folders = list(dict.fromkeys(folder.resolved.lstrip("/") for folder in manifest.folders))
     outer = [path for path in folders if not any(path.startswith(f"{other}/") for other in folders)]
-    links = [folder.path.lstrip("/") for folder in manifest.folders if folder.path != folder.resolved]
+    moved = () if manifest.layout is Layout.YUNOHOST else manifest.folders  # it saves no link, only where it leads
+    links = [folder.path.lstrip("/") for folder in moved if folder.path != folder.resolved]
     links = [link for link in links if not any(link.startswith(f"{folder}/") for folder in outer)]
     settings = [path for path in manifest.extra_paths if not any(path.startswith(f"{folder}/") for folder in outer)]
-    return (*map(Target, outer), *(Target(path, is_setting=True) for path in dict.fromkeys([*links, *settings])))
+    files = (_target(manifest, path) for path in outer)
+    return (*files, *(_target(manifest, path, is_setting=True) for path in dict.fromkeys([*links, *settings])))
+
+
+def _target(manifest: Manifest, path: str, *, is_setting: bool = False) -> Target:
+    member = manifest.member_of(path)
+    return Target(member, is_setting, "" if member == path else path)
 
 
 def databases_of(manifest: Manifest, wish: Wish) -> tuple[SavedDatabase, ...]:
@@ -177,16 +192,16 @@ def databases_of(manifest: Manifest, wish: Wish) -> tuple[SavedDatabase, ...]:
 
 
 def locate(manifest: Manifest, path: str) -> str:
-    """A path that was asked for, as the archive knows it. Raises ColocError when it is not below the app's folders."""
+    """A path that was asked for, as it really lies below the root. Raises ColocError when it is not of the app."""
     if not manifest.folders:
         raise ColocError(f"{manifest.app} has no files in this archive", hint="leave --path out")
     whole = posixpath.normpath(posixpath.join(manifest.folders[0].path, path))
     for folder in manifest.folders:
         for known in (folder.resolved, folder.path):
             if whole == known or whole.startswith(f"{known}/"):
-                member = (folder.resolved + whole[len(known) :]).lstrip("/")
-                _own_path(member, absolute=f"/{member}")
-                return member
+                really = (folder.resolved + whole[len(known) :]).lstrip("/")
+                _own_path(really, absolute=f"/{really}")
+                return really
     places = ", ".join(folder.path for folder in manifest.folders)
     raise ColocError(f"{path} is not below the folders of {manifest.app}", hint=f"its folders are: {places}")
 
@@ -217,6 +232,14 @@ def add_up(needs: Sequence[tuple[str, int]], filesystems: Mapping[str, tuple[int
         total[device] = total.get(device, 0) + needed
         name.setdefault(device, folder)
     return tuple(Space(name[device], total[device], filesystems[name[device]][1]) for device in total)
+
+
+def _own_member(manifest: Manifest, member: str) -> None:
+    """Raises ColocError for a member outside what YunoHost keeps of this app."""
+    if member:
+        _own_path(member, absolute=f"/{member}")
+        if manifest.layout is Layout.OWN or not member.startswith(f"apps/{manifest.app}/backup/"):
+            raise _refused(f"{member[:200]!r} is no place of {manifest.app} in an archive")
 
 
 def _own_path(path: str, *, absolute: str) -> None:

@@ -169,20 +169,20 @@ def nearest(path: Path) -> Path:
 def _those_saved(targets: Sequence[Target], listed: Listed, wish: Wish) -> tuple[Target, ...]:
     missing = [target for target in targets if target.member not in listed.bytes_of]
     if wish.path and missing:
-        raise ColocError(f"/{missing[0].member} is not in this archive", hint="choose another with --at or --archive")
+        raise ColocError(f"/{missing[0].path} is not in this archive", hint="choose another with --at or --archive")
     lost = [target for target in missing if not target.is_setting]
     if lost:
-        raise ColocError(f"/{lost[0].member} is not in this archive", hint="choose another with --at or --archive")
+        raise ColocError(f"/{lost[0].path} is not in this archive", hint="choose another with --at or --archive")
     return tuple(target for target in targets if target.member in listed.bytes_of)
 
 
 def _place(tree: Tree, manifest: Manifest, target: Target) -> Place:
-    path = within_app(tree, manifest, target.member)
+    path = within_app(tree, manifest, target.path)
     if path.is_mount():
         raise ColocError(f"{path} is a mount point and cannot be exchanged", hint="restore with --to, or unmount it")
-    beside = Path(os.path.realpath(tree.on_disk("/etc"))) if target.member.startswith("etc/") else path.parent
+    beside = Path(os.path.realpath(tree.on_disk("/etc"))) if target.path.startswith("etc/") else path.parent
     for folder in manifest.folders:
-        if target.member.startswith(f"{folder.resolved.lstrip('/')}/"):
+        if target.path.startswith(f"{folder.resolved.lstrip('/')}/"):
             beside = folder_on_disk(tree, folder.resolved.lstrip("/")).parent
     here = nearest(path.parent)
     if nearest(beside).stat().st_dev != here.stat().st_dev:

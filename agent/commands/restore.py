@@ -118,8 +118,8 @@ def plan_text(plan: RestorePlan, config: Config, elsewhere: Path | None, say: Tr
     else:
         whole, setting = say("is replaced"), say("is replaced if it differs")
         database = say("database is replaced")
-    lines += [f"  {whole}: /{target.member}" for target in plan.targets if not target.is_setting]
-    lines += [f"  {setting}: /{target.member}" for target in plan.targets if target.is_setting]
+    lines += [f"  {whole}: /{target.path}" for target in plan.targets if not target.is_setting]
+    lines += [f"  {setting}: /{target.path}" for target in plan.targets if target.is_setting]
     for each in plan.databases:
         rows = say("{number} rows").format(number=sum(each.tables.values()))
         lines.append(f"  {database}: {each.kind} {each.name} ({rows}, {size(each.bytes)})")
