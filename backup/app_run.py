@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,7 +17,7 @@ from backup.borg_output import Created, Progress
 from backup.dump_spec import DumpResult, DumpSpec, dump_argv, member_of, read_result
 from backup.manifest import MANIFEST, Manifest, SavedDatabase
 from backup.names import archive_name
-from backup.plan import AppPlan, SourceDatabase
+from backup.plan import AppPlan, DumpInside, SourceDatabase, members_of
 from backup.readback import Sent, read_back
 from backup.samples import take_samples
 from backup.shrinking import Contents, has_files, refuse_shrunk
@@ -56,6 +57,11 @@ class AppRun:
     servers: Servers = field(default_factory=Servers)
     before: Contents | None = None
 
+    def of(self, plan: AppPlan, *, at_most: float) -> AppRun:
+        """The same with another plan of the app, and `at_most` so many seconds from now."""
+        end = time.monotonic() + at_most
+        return replace(self, plan=plan, remaining=lambda: min(self.remaining(), max(1.0, end - time.monotonic())))
+
     def save(self) -> AppSet:
         """Do it. Raises ColocError with one sentence; then the set is not whole, and counts for nothing."""
         folder = self.staging / f"{self.repository.host}.{self.plan.app.id}"
@@ -77,11 +83,11 @@ class AppRun:
             each, database = self._dump(source, folder / str(number))
             sent.append(each)
             saved.append(database)
-        sent.append(self._files(folder, tuple(saved)))
+        sent += self._files(folder, tuple(saved))
         self.on_step("readback", None)
         pattern = f"{self.coloc}.{self.plan.app.id}.{self.run}.*"
         read_back(self.repository, pattern, sent, timeout=self.remaining())
-        created = [each.created for each in sent]
+        created = list({each.created.archive: each.created for each in sent}.values())
         contents = self._contents(created[-1])
         folders = [folder.path for folder in self.plan.folders]
         refuse_shrunk(self.plan.app.id, self.before, contents, folders)
@@ -139,11 +145,14 @@ class AppRun:
             )
             raise ColocError(f"{self.plan.app.id}: the dump is not whole: {why}", hint="run it again")
 
-    def _files(self, folder: Path, databases: tuple[SavedDatabase, ...]) -> Sent:
-        text = self._manifest(databases).to_json().encode()
+    def _files(self, folder: Path, databases: tuple[SavedDatabase, ...]) -> list[Sent]:
+        """The archive of files, with the dumps that lie among them; last what the manifest is."""
+        name = archive_name(self.coloc, self.plan.app.id, self.run)
+        inside = tuple(_saved(dump, name) for dump in self.plan.dumped)
+        text = self._manifest((*databases, *inside)).to_json().encode()
         (folder / MANIFEST).write_bytes(text)
         created = self.repository.create(
-            archive_name(self.coloc, self.plan.app.id, self.run),
+            name,
             [*self.plan.sources, f"{folder}/./{MANIFEST}"],
             exclude=self.plan.exclude,
             always=[f"pf:{folder}/{MANIFEST}"],  # whatever backup.exclude says
@@ -153,7 +162,8 @@ class AppRun:
             on_progress=self._progress("files"),
         )
         _refuse_holes(self.plan, created)
-        return Sent(created, MANIFEST, hashlib.sha256(text).hexdigest(), len(text))
+        dumps = [Sent(created, each.file, each.sha256, each.bytes, each.kind) for each in inside]
+        return [*dumps, Sent(created, MANIFEST, hashlib.sha256(text).hexdigest(), len(text))]
 
     def _manifest(self, databases: tuple[SavedDatabase, ...]) -> Manifest:
         app = self.plan.app
@@ -170,13 +180,13 @@ class AppRun:
             self.plan.extra_paths,
             databases,
             self.plan.excluded,
+            layout=self.plan.layout,
             samples=take_samples(self._tops(), seed=self.run, now=self.clock()),
         )
 
     def _tops(self) -> list[tuple[Path, str]]:
         """The folders on this disk, and where they lie in the archive of files."""
-        members = dict.fromkeys(folder.resolved.lstrip("/") for folder in self.plan.folders)
-        return [(self.root / member, member) for member in members]
+        return [(self.root / path, member) for path, member in members_of(self.plan).items()]
 
     def _comment(self) -> str:
         return f"coloc-agent {agent_version()}: {self.plan.app.id}, run {self.run}"
@@ -191,6 +201,11 @@ def agent_version() -> str:
         return metadata.version("coloc-agent")
     except metadata.PackageNotFoundError:
         return "0"
+
+
+def _saved(dump: DumpInside, archive: str) -> SavedDatabase:
+    database = dump.database
+    return SavedDatabase(database.kind, database.name, archive, dump.bytes, dump.sha256, dump.tables, True, dump.member)
 
 
 def _refuse_holes(plan: AppPlan, created: Created) -> None:

@@ -22,3 +22,9 @@ def in_order(plans: Sequence[AppPlan], proven: Mapping[str, datetime], begun: It
         return (1 if plan.app.id in started else 2), 0.0, plan.app.id
 
     return sorted(plans, key=rank)
+
+
+def in_one_order(plans: Sequence[AppPlan], proven: Sequence[Mapping[str, datetime]]) -> list[AppPlan]:
+    """One order for all hosts, when they must take an app together: by the host that waits for it longest."""
+    everywhere = set.intersection(*map(set, proven)) if proven else set()
+    return in_order(plans, {app: min(each[app] for each in proven) for app in everywhere}, ())

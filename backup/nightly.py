@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import threading
 import time
@@ -16,10 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from types import FrameType
 
 from backup import ledger
-from backup.app_run import AppRun
+from backup.app_run import AppRun, AppSet
 from backup.borg import Repository
 from backup.borg_errors import HostDown, RepositoryLocked, RepositoryMissing, Stopped
 from backup.borg_output import Listing
@@ -27,18 +27,22 @@ from backup.copied import refuse_copy
 from backup.escrow_facts import prove_when_due
 from backup.forgetting import Forgetting, forget_on, forgettings
 from backup.hooks import Hooks, undo_left
-from backup.host_apps import in_order
+from backup.host_apps import in_one_order, in_order
 from backup.host_time import HostTime, waits, window_ends
 from backup.hosts import free_bytes, hosts_named, open_known, open_repository
 from backup.journal import Journal
 from backup.leaving import notice_left
+from backup.leftovers import clear_leftovers
 from backup.names import checkpoint_of, new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step, nearly_full
+from backup.pause import rest
 from backup.plan import AppPlan, BackupPlan, plan_backup
 from backup.prune import prune_host
 from backup.run_lock import run_lock
 from backup.surprises import refuse_surprises
 from backup.tree import Tree
+from backup.yunohost_apps import SYSTEM, gathering_of, laid_out_by_yunohost, with_system
+from backup.yunohost_night import Gathering
 from coloc.command import Run, cancelled_by
 from coloc.config.whole import Config
 from coloc.databases.servers import servers_from
@@ -78,6 +82,7 @@ def run_night(
     """
     names = hosts_named(config, hosts)
     plan = plan_backup(config, colocation, Tree(config.root), only=apps)
+    plan = plan if apps else with_system(plan, config)
     run_id = new_run(clock())
     if dry_run:
         return NightResult(run_id, plan, hosts=tuple(HostResult(name, True) for name in names), dry_run=True)
@@ -101,6 +106,7 @@ def run_night(
             nightly=nightly,
             lock_wait=lock_wait,
             hooks=Hooks(config, clock),
+            gathering=gathering_of(config, names, lambda: on_progress(Step("YunoHost", "", "waiting"))),
         )
         try:
             return night.go(names)
@@ -157,17 +163,20 @@ class _Night:
     hooks: Hooks
     tried: set[tuple[str, str]] = field(default_factory=set)
     tried_lock: threading.Lock = field(default_factory=threading.Lock)
+    gathering: Gathering | None = None  # of the hosts around YunoHost, where it lays the apps out
+    seats: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(os.cpu_count() or 1))
 
     def go(self, names: Sequence[str]) -> NightResult:
-        _clear(self.config)
+        clear_leftovers(self.config)
         for why in undo_left(self.config.paths.journal):
             self.recorder.problem(why)
         if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
             self._remember_night(names)
             self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
-        workers = min(len(names), os.cpu_count() or 1)
+        # Around YunoHost every host must be there at once; then the seats are counted when Borg is started.
+        workers = len(names) if self.gathering else min(len(names), os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="backup-host") as pool:
-            outcomes = list(pool.map(self._host, names))
+            outcomes = list(pool.map(self._at_work, names))
         for why in self.hooks.problems:
             self.recorder.problem(why)
         if self.whole and not self.stop.is_set():
@@ -180,7 +189,7 @@ class _Night:
         if self.whole:
             good = night.ok and not stopped
             self.recorder.fact("run_finished", ok=good, saved=night.saved, failed=night.failed, stopped=stopped)
-        _clear(self.config)
+        clear_leftovers(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
 
     def _look_after_escrow(self) -> None:
@@ -198,6 +207,13 @@ class _Night:
             notice_left(self.journal, self.colocation.inventory.apps, self.clock())
         except StateError as error:  # a full disk: what can be saved is saved all the same
             self.recorder.problem(error.sentence())
+
+    def _at_work(self, name: str) -> tuple[HostResult, list[AppResult]]:
+        try:
+            return self._host(name)
+        finally:
+            if self.gathering:
+                self.gathering.leave(name)
 
     def _host(self, name: str) -> tuple[HostResult, list[AppResult]]:
         host, span = self.config.backup.hosts[name], self._span(name)
@@ -217,7 +233,7 @@ class _Night:
         result = HostResult(name, True, "", free, quota_bytes=host.quota)
         result = replace(result, why=nearly_full(result))
         self.recorder.host(result)
-        results = self._apps(repository, in_order(plan.apps, *self._known(before, name)), span, patience)
+        results = self._apps(repository, self._in_order(plan, before, name), span, patience)
         if used := max((each.repository_bytes for each in results), default=0):
             result = replace(result, free_bytes=free_bytes(host), used_bytes=used, why="")
             result = replace(result, why=nearly_full(result))
@@ -261,6 +277,12 @@ class _Night:
         apps = tuple(plan for plan in self.plan.apps if goes(plan.app.id))
         return replace(self.plan, apps=apps, failed=tuple(each for each in self.plan.failed if goes(each.app)))
 
+    def _in_order(self, plan: BackupPlan, before: Listing, name: str) -> list[AppPlan]:
+        """What each host needs most comes first; around YunoHost all hosts go by the one that waits for it longest."""
+        if self.gathering is None:
+            return in_order(plan.apps, *self._known(before, name))
+        return in_one_order(plan.apps, [self.journal.last_proven(host) for host in self.config.backup.hosts])
+
     def _known(self, before: Listing, name: str) -> tuple[dict[str, datetime], list[str]]:
         """When each app was last proven there, and which were begun."""
         begun = [owner.app for each in before.archives if (owner := checkpoint_of(each.name))]
@@ -303,6 +325,7 @@ class _Night:
         results: list[AppResult] = []
         down = ""
         for plan in plans:
+            self._rest(repository.host)
             if self.stop.is_set():
                 break
             down = down or span.why_over()
@@ -326,7 +349,7 @@ class _Night:
         try:
             ledger.write(self.journal, ledger.Entry(host, "begun", app, run.run, {}), self.clock())
             with self.hooks.around(app):
-                done = replace(run, before=self.journal.contents(host, app)).save()
+                done = self._save(replace(run, before=self.journal.contents(host, app)))
             self.journal.remember_contents(host, app, done.contents)
             self.journal.remember_proven(
                 host, app, run.run, at=self.clock(), archives=done.archives, original_bytes=done.original_bytes
@@ -343,6 +366,18 @@ class _Night:
         return AppResult(
             app, host, True, "", done.files_archive, *sizes, took, done.archives, done.repository_bytes
         ), None
+
+    def _rest(self, host: str) -> None:
+        """A pause stops the run before its next app, not what a person asked for by name."""
+        if self.whole:
+            told = partial(self.on_progress, Step(host, "", "paused"))
+            rest(self.config.paths.journal, self.clock, self.stop.wait, told)
+
+    def _save(self, run: AppRun) -> AppSet:
+        if self.gathering is None or not laid_out_by_yunohost(self.config.root, run.plan.app):
+            return run.save()
+        with self.gathering.laid_out(run.repository.host, run.plan) as plan, self.seats:
+            return run.of(plan, at_most=self.config.backup.yunohost.app_duration).save()
 
     def _run_of(self, repository: Repository, plan: AppPlan, span: HostTime) -> AppRun:
         host, app = repository.host, plan.app.id
@@ -397,7 +432,7 @@ class _Night:
                 repository,
                 self.journal,
                 names=names,
-                apps=self.colocation.inventory.apps,
+                apps={*self.colocation.inventory.apps, SYSTEM},
                 now=self.clock(),
             )
         except ColocError as error:
@@ -407,14 +442,3 @@ class _Night:
         removed = len(pruning.removed)
         self.recorder.fact("prune", host=repository.host, ok=True, removed=removed, failure="")
         return removed
-
-
-def _clear(config: Config) -> None:
-    """What a killed run left in staging; ours alone, under the lock."""
-    shutil.rmtree(config.paths.journal / "staging", ignore_errors=True)
-    try:
-        (config.paths.journal / "borg").mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StateError(
-            f"{config.paths.journal} cannot be written: {error.strerror}", hint="run it as root; is its disk full?"
-        ) from error

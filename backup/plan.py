@@ -7,11 +7,11 @@ link and as the folder it leads to. SQLite files that get an archive of their ow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from backup.manifest import SavedFolder
+from backup.manifest import Layout, SavedFolder
 from backup.names import require_id
 from coloc.config.whole import Config
 from coloc.errors import ColocError
@@ -41,8 +41,22 @@ class SourceDatabase:
 
 
 @dataclass(frozen=True, slots=True)
+class DumpInside:
+    """A dump that the app's own backup script wrote among its files, whole; `tables`: rows of each, from its stream."""
+
+    database: Database
+    member: str
+    bytes: int
+    sha256: str
+    tables: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class AppPlan:
-    """All that is saved of one app. `excluded`: in words, for people and for the manifest."""
+    """All that is saved of one app. `excluded`: in words, for people and for the manifest.
+
+    `databases`: those that get a dump of ours, in an archive of its own; `dumped`: those that lie among the files.
+    """
 
     app: App
     folders: tuple[SavedFolder, ...]
@@ -51,6 +65,8 @@ class AppPlan:
     sources: tuple[str, ...]  # for Borg
     exclude: tuple[str, ...]  # Borg's patterns
     excluded: tuple[str, ...]
+    layout: Layout = Layout.OWN
+    dumped: tuple[DumpInside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +199,10 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 
 def _plain(source: str) -> str:
     return source.replace("/./", "/", 1)
+
+
+def members_of(plan: AppPlan) -> dict[str, str]:
+    """The app's folders as they really lie below the root, and where each lies in the archive of files."""
+    inside = f"apps/{plan.app.id}/backup" if plan.layout is Layout.YUNOHOST else ""
+    paths = dict.fromkeys((folder.resolved, folder.member) for folder in plan.folders)
+    return {path.lstrip("/"): member or f"{inside}{path}".lstrip("/") for path, member in paths}

@@ -91,6 +91,17 @@ class BackupHost(Described):
         return self.ssh or str(self.path)
 
 
+class YunohostBackup(Described):
+    """How YunoHost's own backup scripts are used. `program` none: `yunohost`, where this server has it."""
+
+    program: Place | None = None
+    system: bool = True  # users, permissions, domains, certificates, mail, homes: once a night
+    lock_wait: Seconds = 30 * 60.0
+    app_duration: Seconds = 4 * 3600.0
+    before_upgrade: Seconds = 15 * 60.0  # 0: an upgrade does not wait for a backup
+    fresh: Seconds = 6 * 3600.0
+
+
 class Backup(Described):
     """The nightly run."""
 
@@ -106,3 +117,4 @@ class Backup(Described):
     exclude: tuple[str, ...] = ()
     hook_timeout: Seconds = 300.0
     drill: Drill = Drill()
+    yunohost: YunohostBackup = YunohostBackup()
