@@ -17,7 +17,6 @@ from backup import swap_postgresql
 from backup.borg import Repository
 from backup.drill_journal import DrillJournal
 from backup.dump_rows import Lines
-from backup.dump_spec import member_of
 from backup.manifest import SavedDatabase
 from backup.swap_postgresql import PostgresqlSwap
 from coloc.command import Run
@@ -112,7 +111,7 @@ class Scratch:
                 digest.update(piece)
                 size += len(piece)
 
-            self.repository.stream_member(database.archive, member_of(database.kind), take, timeout=self.remaining())
+            self.repository.stream_member(database.archive, database.file, take, timeout=self.remaining())
             if kept:
                 kept.end()
         if (size, digest.hexdigest()) != (database.bytes, database.sha256):

@@ -325,7 +325,9 @@ class _Night:
         results: list[AppResult] = []
         down = ""
         for plan in plans:
-            self._rest(repository.host)
+            if self.whole:  # a pause stops no run that a person asked for by the names of apps
+                paused = Step(repository.host, "", "paused")
+                rest(self.config.paths.journal, self.clock, self.stop.wait, partial(self.on_progress, paused))
             if self.stop.is_set():
                 break
             down = down or span.why_over()
@@ -366,12 +368,6 @@ class _Night:
         return AppResult(
             app, host, True, "", done.files_archive, *sizes, took, done.archives, done.repository_bytes
         ), None
-
-    def _rest(self, host: str) -> None:
-        """A pause stops the run before its next app, not what a person asked for by name."""
-        if self.whole:
-            told = partial(self.on_progress, Step(host, "", "paused"))
-            rest(self.config.paths.journal, self.clock, self.stop.wait, told)
 
     def _save(self, run: AppRun) -> AppSet:
         if self.gathering is None or not laid_out_by_yunohost(self.config.root, run.plan.app):

@@ -28,7 +28,7 @@ _BEFORE_UPGRADE = """\
 #!/bin/bash
 # Written by coloc-agent: a fresh proven backup before an app is upgraded. It never stops the upgrade.
 # How long it may take: backup.yunohost.before_upgrade in coloc.yml, 0 for not at all.
-timeout --signal=INT --kill-after=30 {seconds} {command} "${{YNH_APP_INSTANCE_NAME:-$1}}" ||
+timeout --signal=INT --kill-after={patience} {seconds} {command} "${{YNH_APP_INSTANCE_NAME:-$1}}" ||
   echo "coloc-agent: no fresh backup was made before this upgrade; the newest one: coloc-agent archives" >&2
 exit 0
 """
@@ -44,8 +44,10 @@ def texts(journal: Path, upgrade_argv: Sequence[str], before_upgrade: float) -> 
         )
     }
     if before_upgrade:
+        seconds = max(1, round(0.9 * before_upgrade))  # then it is asked to end, and has the rest of the time for it
+        patience = max(1, round(before_upgrade) - seconds)
         found[f"{_FOLDER}/pre_app_upgrade/{_FILE}"] = _BEFORE_UPGRADE.format(
-            seconds=max(1, round(before_upgrade)), command=shlex.join(upgrade_argv)
+            seconds=seconds, patience=patience, command=shlex.join(upgrade_argv)
         )
     return found
 

@@ -11,7 +11,9 @@ import click
 
 from agent.cli import Context
 from agent.colocation import read_colocation
+from agent.commands.backup_pause import pause_command, resume_command
 from agent.commands.backup_plan import command as plan_command
+from agent.commands.backup_yunohost import before_upgrade_command, hooks_command, install_hooks
 from agent.due import host_is_due
 from agent.sizes import size
 from agent.verbs import WithVerbs
@@ -80,6 +82,8 @@ def command(
             journal.close()
             return 0
     logging.getLogger("backup").addHandler(logging.NullHandler())  # the table and its sentences say all of it
+    if not dry_run:
+        install_hooks(config, context.config_path)
     stop = threading.Event()
     screen = Screen(say, quiet=nightly or dry_run)
     with stopped_by_signals(stop):
@@ -103,7 +107,8 @@ def command(
     return int(bool(night.plan.failed)) if dry_run else int(not night.ok)
 
 
-command.add_command(plan_command)
+for verb in (plan_command, pause_command, resume_command, hooks_command, before_upgrade_command):
+    command.add_command(verb)
 
 
 def _undo_hooks(config: Config) -> int:
