@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
-from types import FrameType
 
 from backup import ledger
 from backup.app_run import AppRun, AppSet
@@ -112,22 +109,6 @@ def run_night(
             return night.go(names)
         finally:
             night.hooks.close()
-
-
-@contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """INT and TERM set `stop` during the block, so that the run ends in order. Main thread only."""
-
-    def ask(number: int, _: FrameType | None) -> None:
-        logger.warning("asked to stop", extra={"signal": number})
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def enter(repository: Repository, journal: Journal, *, may_make: bool = True) -> Listing:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from coloc.command import CommandFailed, Output, Run, run
 from coloc.errors import ColocError
+from coloc.trusted import require_command
 
 METHOD = "coloc_agent"
 _ASK_SECONDS = 20
@@ -49,7 +48,7 @@ class Yunohost:
 
     def do(self, *argv: str, timeout: float = 4 * 3600.0) -> Output:
         """Any other operation that takes the lock. Raises CommandFailed or YunohostBusy."""
-        require_roots_own(self.program)
+        require_command((str(self.program),), "the program yunohost")
         end = time.monotonic() + self.lock_seconds
         while True:
             asked = [str(self.program), "--timeout", str(_ASK_SECONDS), *argv, "--output-as", "json"]
@@ -112,13 +111,3 @@ def call_name(app: str) -> str:
     if len(name) <= _MAX_NAME:
         return name
     return f"{name[: _MAX_NAME - 9]}-{hashlib.sha256(app.encode()).hexdigest()[:8]}"
-
-
-def require_roots_own(program: Path) -> None:
-    """Root runs only what root owns and nobody else can write. Raises ColocError."""
-    try:
-        found = program.stat()
-    except OSError as error:
-        raise ColocError(f"{program} cannot be run: {error.strerror}", hint="is YunoHost installed?") from error
-    if found.st_uid not in {0, os.geteuid()} or stat.S_IMODE(found.st_mode) & 0o022:
-        raise ColocError(f"{program} may be changed by others than root: it is not run", hint=f"chown root {program}")

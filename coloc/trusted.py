@@ -37,7 +37,7 @@ def require_command(argv: tuple[str, ...], what: str) -> None:
 
 def require_trusted_config(config: Config, path: Path) -> None:
     """A coloc.yml that names commands for root must be root's itself. Raises ConfigError."""
-    if any(entry.commands for entry in config.apps.values()):
+    if config.backup.yunohost.program or any(entry.commands for entry in config.apps.values()):
         require_trusted(path, "coloc.yml names commands that root runs")
 
 

@@ -22,8 +22,9 @@ from backup.hooks import undo_left
 from backup.hosts import hosts_named
 from backup.journal import Journal, open_journal
 from backup.night import AppResult, NightResult, Step
-from backup.nightly import run_night, stopped_by_signals
+from backup.nightly import run_night
 from backup.run_lock import run_lock
+from backup.stopping import stopped_by_signals
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool

@@ -13,7 +13,8 @@ from agent.cli import Context
 from agent.colocation import read_colocation
 from backup.journal import Journal, open_journal
 from backup.names import run_time
-from backup.nightly import run_night, stopped_by_signals
+from backup.nightly import run_night
+from backup.stopping import stopped_by_signals
 from backup.yunohost_apps import yunohost_program
 from backup.yunohost_hooks import install, remove, texts
 from coloc.config.whole import Config

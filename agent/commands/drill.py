@@ -18,8 +18,8 @@ from backup.drill_journal import DrillJournal, open_drill_journal
 from backup.drills import Drilled, DrillNight, DrillRun, clear_leftovers
 from backup.journal import open_journal
 from backup.night import Step
-from backup.nightly import stopped_by_signals
 from backup.run_lock import run_lock
+from backup.stopping import stopped_by_signals
 from coloc.config.whole import Config
 from coloc.facts import Spool
 from coloc.language import Translate, translator
