@@ -21,6 +21,7 @@ from backup.manifest import SavedDatabase
 from backup.swap_postgresql import PostgresqlSwap
 from coloc.command import Run
 from coloc.databases import mysql, postgresql, sqlite
+from coloc.databases.redis_scratch import try_dump
 from coloc.databases.servers import Servers
 from coloc.errors import ColocError
 from coloc.model import DatabaseKind
@@ -67,6 +68,9 @@ class Scratch:
             if database.kind is DatabaseKind.SQLITE:
                 _compare(database, sqlite.check_and_count(dump))
                 return str(dump)
+            if database.kind is DatabaseKind.REDIS:
+                _compare(database, {**database.tables, **try_dump(dump)})
+                return str(dump)
             self.journal.leave(database.kind, name)
             if database.kind is DatabaseKind.MYSQL:
                 _compare(database, self._load_mysql(database, name, dump))
@@ -82,7 +86,7 @@ class Scratch:
 
     def drop(self, kind: DatabaseKind, name: str) -> None:
         """It goes again. Raises ColocError."""
-        if kind is DatabaseKind.SQLITE:
+        if kind in {DatabaseKind.SQLITE, DatabaseKind.REDIS}:
             (self.folder / name).unlink(missing_ok=True)
             return
         drop_scratch(kind, name, self.servers, run=self.run)

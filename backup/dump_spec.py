@@ -55,7 +55,12 @@ class DumpResult:
 
 def member_of(kind: DatabaseKind) -> str:
     """The name of the one file in a database's archive."""
-    return "dump.sqlite" if kind is DatabaseKind.SQLITE else "dump.sql"
+    return f"dump.{ending_of(kind)}"
+
+
+def ending_of(kind: DatabaseKind) -> str:
+    """What a dump's file name ends with."""
+    return {DatabaseKind.SQLITE: "sqlite", DatabaseKind.REDIS: "resp"}.get(kind, "sql")
 
 
 def dump_argv(spec_file: Path) -> list[str]:

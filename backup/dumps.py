@@ -10,7 +10,7 @@ from backup.dump_rows import Lines, MysqlRows, PostgresqlRows
 from backup.dump_spec import DumpResult, DumpSpec
 from backup.pipes import pipe_to
 from coloc.command import CommandFailed, Run, run
-from coloc.databases import mysql, postgresql, sqlite
+from coloc.databases import mysql, postgresql, redis, sqlite
 from coloc.databases.servers import Servers
 from coloc.errors import ColocError
 from coloc.model import DatabaseKind
@@ -46,6 +46,8 @@ def dump(spec: DumpSpec, servers: Servers, write: Callable[[bytes], object], *, 
     """Write the dump of a database piece by piece. Raises ColocError; what was written is then worth nothing."""
     if spec.kind is DatabaseKind.SQLITE:
         return _dump_sqlite(spec, write)
+    if spec.kind is DatabaseKind.REDIS:
+        return _dump_redis(spec, servers, write)
     if spec.kind is DatabaseKind.MYSQL:
         stream = Stream(MysqlRows(), write)
         _pour(mysql_argv(servers, spec.name), stream, run=run)
@@ -84,6 +86,13 @@ def _pour(argv: list[str], stream: Stream, *, run: Run, servers: Servers | None 
             run(argv, timeout=_DAY, stdout_to=end, env=env, user=user, cwd=Path("/"))
     except CommandFailed as error:
         raise (postgresql.told(error) if servers else mysql.told(error)) from error
+
+
+def _dump_redis(spec: DumpSpec, servers: Servers, write: Callable[[bytes], object]) -> DumpResult:
+    stream = Stream(None, write)
+    tables = redis.dump(servers, redis.number_of(spec.name), stream.feed)
+    counted = stream.result()
+    return DumpResult(counted.bytes, counted.sha256, tables, True)
 
 
 def _dump_sqlite(spec: DumpSpec, write: Callable[[bytes], object]) -> DumpResult:

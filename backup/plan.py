@@ -115,7 +115,7 @@ def plan_app(config: Config, app: App, files: Files) -> AppPlan:
     wanted, excluded = _wanted_folders(app)
     folders = tuple(_folder(app, path, files) for path in wanted)
     extras = tuple(_existing(_extras(app), files))
-    databases = tuple(_database(app, database, files) for database in app.databases)
+    databases = (*(_database(app, database, files) for database in app.databases), *_redis(config, app))
     if not folders and not databases:
         raise ColocError(f"{app.id} has nothing to save", hint="name its folders or databases in apps: of coloc.yml")
     own = [each.path for each in databases if each.path]
@@ -169,6 +169,15 @@ def _database(app: App, database: Database, files: Files) -> SourceDatabase:
     if resolved is None:
         raise ColocError(f"{app.id}: its database {database.name} does not exist", hint="was it moved?")
     return SourceDatabase(database, resolved)
+
+
+def _redis(config: Config, app: App) -> Iterator[SourceDatabase]:
+    """The number that its settings or coloc.yml name, unless that is said to be a cache."""
+    entry = config.apps.get(app.id)
+    said = entry.redis_db if entry else None
+    number = app.redis_db if said is None else said
+    if isinstance(number, int):
+        yield SourceDatabase(Database(DatabaseKind.REDIS, str(number)))
 
 
 def _extras(app: App) -> Iterator[str]:

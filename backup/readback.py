@@ -19,6 +19,7 @@ _TAIL = 4096
 _ENDS = {
     DatabaseKind.MYSQL: b"-- Dump completed",
     DatabaseKind.POSTGRESQL: b"-- PostgreSQL database dump complete",
+    DatabaseKind.REDIS: b"-- Redis dump complete",
 }
 
 

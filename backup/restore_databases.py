@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from backup import swap_mysql, swap_postgresql
+from backup import swap_mysql, swap_postgresql, swap_redis
 from backup.borg import Repository
 from backup.manifest import Manifest, SavedDatabase
 from backup.restore_journal import RestoreJournal
@@ -16,8 +16,10 @@ from backup.restore_undo import Hands
 from backup.staging import Staging
 from backup.swap_mysql import MysqlSwap
 from backup.swap_postgresql import PostgresqlSwap
+from backup.swap_redis import RedisSwap
 from backup.tree import Tree
 from coloc.databases import mysql, postgresql, sqlite
+from coloc.databases.redis_scratch import try_dump
 from coloc.errors import ColocError
 from coloc.model import DatabaseKind
 
@@ -34,6 +36,7 @@ class Loader:
         self._manifest, self._tree = manifest, Tree(root)
         self._mysql: list[MysqlSwap] = []
         self._postgresql: list[PostgresqlSwap] = []
+        self._redis: list[RedisSwap] = []
         self._files: list[tuple[Path, Path]] = []
         self._nested: list[Path] = []  # SQLite files that wait in a folder which is exchanged as a whole
 
@@ -41,6 +44,9 @@ class Loader:
         """Bring it beside its place and compare it with the manifest. Raises ColocError; nothing live was touched."""
         if database.kind is DatabaseKind.SQLITE:
             self._prepare_file(database, staging, places)
+            return
+        if database.kind is DatabaseKind.REDIS:
+            self._prepare_redis(database)
             return
         dump = self._journal.folder / "dumps" / f"{len(self._mysql) + len(self._postgresql)}.sql"
         dump.parent.mkdir(mode=0o700, exist_ok=True)
@@ -74,6 +80,10 @@ class Loader:
         for swap in self._postgresql:
             self._journal.step("postgresql", swap=swap.as_data())
             swap_postgresql.do(swap, self._hands.servers, run=self._hands.run)
+        for redis_swap in self._redis:
+            swap_redis.keep(redis_swap, self._hands.servers)
+            self._journal.step("redis", swap=redis_swap.as_data())
+            swap_redis.do(redis_swap, self._hands.servers)
         for path, new in self._files:
             for suffix in sqlite.BESIDE:
                 beside = path.with_name(path.name + suffix)
@@ -109,6 +119,13 @@ class Loader:
         fetch(self._repository, database, new)
         _compare(database, sqlite.check_and_count(new))
         _like(new, path if path.is_file() and not path.is_symlink() else None)
+
+    def _prepare_redis(self, database: SavedDatabase) -> None:
+        new, kept = (self._journal.folder / f"redis-{database.name}-{what}" for what in ("new", "kept"))
+        fetch(self._repository, database, new)
+        found = try_dump(new)
+        _compare(database, {**database.tables, **found})
+        self._redis.append(RedisSwap(database.name, str(new), str(kept)))
 
     def _beside(self, path: Path) -> Path:
         """Beside the app's folder and not in it, when that is the same filesystem."""

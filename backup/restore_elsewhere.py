@@ -8,13 +8,13 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from backup.dump_spec import ending_of
 from backup.names import slug
 from backup.restore_databases import fetch
 from backup.restore_files import verify
 from backup.restore_plan import refuse_when_full
 from backup.restore_prepare import Prepared
 from coloc.errors import ColocError
-from coloc.model import DatabaseKind
 
 
 def restore_to(
@@ -36,7 +36,7 @@ def restore_to(
             _make(dumps)
         for database in plan.databases:
             on_step(f"{database.kind} {database.name}")
-            ending = "sqlite" if database.kind is DatabaseKind.SQLITE else "sql"
+            ending = ending_of(database.kind)
             fetch(repository, database, dumps / f"{database.kind}-{slug(database.name)}.{ending}")
     except BaseException as error:
         for entry in list(folder.iterdir()):

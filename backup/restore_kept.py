@@ -32,6 +32,8 @@ def require_kept(journal: RestoreJournal, servers: Servers, *, run: Run = run) -
             swap = swap_postgresql.PostgresqlSwap(**step["swap"])
             if swap.existed and not postgresql.exists(servers, swap.kept, run=run):
                 raise _gone(f"the database {swap.kept}", journal)
+        elif step["kind"] == "redis" and not os.path.lexists(step["swap"]["kept"]):
+            raise _gone(step["swap"]["kept"], journal)
 
 
 def _require_file(step: Mapping[str, Any], journal: RestoreJournal) -> None:

@@ -6,6 +6,7 @@ The manifest comes out of an archive: nothing in it is believed before `safe_man
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -156,6 +157,9 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
         _own_member(manifest, database.member)
         if database.kind is DatabaseKind.SQLITE:
             _own_path(database.name.removeprefix("/"), absolute=database.name)
+        elif database.kind is DatabaseKind.REDIS:
+            if not re.fullmatch(r"[0-9]{1,5}", database.name):
+                raise _refused(f"{database.name!r} is no number of a Redis database")
         elif database.name.lower() in _SYSTEM_DATABASES or "\0" in database.name:
             raise _refused(f"{database.name!r} is no database of an app")
     return manifest

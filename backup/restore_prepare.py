@@ -40,7 +40,11 @@ from coloc.model import App, DatabaseKind
 from coloc.services import full_name
 from coloc.times import now_utc
 
-_DATA_FOLDERS = {DatabaseKind.MYSQL: "/var/lib/mysql", DatabaseKind.POSTGRESQL: "/var/lib/postgresql"}
+_DATA_FOLDERS = {
+    DatabaseKind.REDIS: "/var/lib/redis",
+    DatabaseKind.MYSQL: "/var/lib/mysql",
+    DatabaseKind.POSTGRESQL: "/var/lib/postgresql",
+}
 
 
 @dataclass(frozen=True, slots=True)

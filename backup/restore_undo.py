@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backup import swap_mysql, swap_postgresql
+from backup import swap_mysql, swap_postgresql, swap_redis
 from backup.exchange import Exchange, held, identity_of, rename
 from backup.restore_journal import RestoreJournal
 from backup.restore_kept import require_kept
@@ -92,6 +92,10 @@ def _postgresql(step: Mapping[str, Any], hands: Hands) -> None:
     swap_postgresql.undo(swap_postgresql.PostgresqlSwap(**step["swap"]), hands.servers, run=hands.run)
 
 
+def _redis(step: Mapping[str, Any], hands: Hands) -> None:
+    swap_redis.undo(swap_redis.RedisSwap(**step["swap"]), hands.servers)
+
+
 def _exchange(step: Mapping[str, Any], _: Hands) -> None:
     exchange = exchange_of(step)
     if step.get("existed") and identity_of(exchange.target) == exchange.identity and not exchange.has_replaced:
@@ -124,6 +128,7 @@ _UNDO: Mapping[str, Callable[[Mapping[str, Any], Hands], None]] = {
     "scratch": _scratch,  # a database beside the live one
     "mysql": _mysql,  # the exchange of databases
     "postgresql": _postgresql,
+    "redis": _redis,
     "units": _units,  # stopped; taken back by starting them
     "exchange": _exchange,  # a file or folder
     "move": _move,

@@ -21,11 +21,12 @@ class AppState(StrEnum):
 
 
 class DatabaseKind(StrEnum):
-    """The three kinds of databases that apps keep their data in."""
+    """The kinds of databases that apps keep their data in. A Redis database is named by its number."""
 
     MYSQL = "mysql"
     POSTGRESQL = "postgresql"
     SQLITE = "sqlite"
+    REDIS = "redis"
 
 
 @dataclass(frozen=True, slots=True, order=True)

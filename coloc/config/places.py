@@ -61,3 +61,5 @@ class DatabaseServers(Described):
     pg_port: int = Field(default=0, ge=0, le=65535)
     pg_user: str = ""
     pg_run_as: str = "postgres"
+    redis_socket: str = ""
+    redis_port: int = Field(default=0, ge=0, le=65535)

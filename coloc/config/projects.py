@@ -72,6 +72,7 @@ class AppEntry(Described):
     databases: tuple[DeclaredDatabase, ...] = ()
     domain: str | None = None
     path: str = "/"
+    redis_db: Annotated[int, Field(ge=0, le=65535)] | Literal["cache"] | None = None  # cache: not worth saving
     before_backup: tuple[str, ...] = ()  # root's own programs, with their arguments
     after_backup: tuple[str, ...] = ()  # undoes what the one before did, always
     drill_command: tuple[str, ...] = ()  # tries what a drill brought back

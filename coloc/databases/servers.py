@@ -21,6 +21,8 @@ class Servers:
     pg_port: int = 0
     pg_user: str = ""
     pg_run_as: str = "postgres"
+    redis_socket: str = ""
+    redis_port: int = 0
 
     def mysql_options(self) -> list[str]:
         """What every MariaDB program is given first (the defaults file must come before all else)."""
@@ -52,4 +54,6 @@ def servers_from(data: Mapping[str, Any]) -> Servers:
         int(data.get("pg_port", 0)),
         str(data.get("pg_user", "")),
         str(data.get("pg_run_as", "")),
+        str(data.get("redis_socket", "")),
+        int(data.get("redis_port", 0)),
     )
