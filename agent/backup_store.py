@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from agent import drill_store
+from agent import drill_store, host_store
 from coloc.facts import BadFact, Fact, Spool
 from coloc.state import State
 from coloc.times import iso, now_utc, parse_iso
@@ -82,6 +82,7 @@ def _remember(connection: sqlite3.Connection, fact: Fact, latest: str) -> bool:
     )
     if not cursor.rowcount:
         return False
+    host_store.take(connection, fact, latest)
     app, host = _word(fact, "app"), _word(fact, "host")
     if fact.kind == "backup" and app and host:
         _take_backup(connection, fact, app, host, latest)

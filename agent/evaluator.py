@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from agent import backup_store, drill_store, incident_store, quota_store, silences, told_store
+from agent import backup_store, drill_store, host_store, incident_store, quota_store, silences, told_store
 from agent.chat import Chat
 from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
 from agent.inhibition import AFTERWARDS
@@ -68,6 +68,9 @@ class Evaluator:
             config_error,
             frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
             drills=tuple(drill_store.drills(connection)),
+            rooms=host_store.rooms(connection),
+            size_ratios=host_store.size_ratios(connection),
+            escrow=host_store.escrow(connection),
             checks=tuple(drill_store.checks(connection)),
         )
         found = findings(situation)

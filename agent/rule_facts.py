@@ -8,11 +8,12 @@ from datetime import datetime
 
 from prometheus_client.metrics_core import Metric
 
-from agent import backup_store, drill_store
+from agent import backup_store, drill_store, host_store
 from agent.awaited import awaited
 from agent.drill_awaited import drills_awaited
 from agent.quotas import QuotaStep, Standing
 from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, check_families, drill_families
+from collectors.host_families import RoomFact, host_families
 from collectors.rule_facts import (
     AwaitedFact,
     ProjectFact,
@@ -66,9 +67,25 @@ def rule_families(
         *project_families(project_facts(config)),
         *try_families(tries, waits, {name: up for name, up in hosts.items() if name in config.backup.hosts}),
         *_drills(config, colocation, state, backups, now),
+        *_hosts(config, colocation, state),
         *step_families(steps),
         *config_families(is_good=is_config_good),
     ]
+
+
+def _hosts(config: Config, colocation: Colocation, state: State) -> list[Metric]:
+    rooms = [
+        RoomFact(host, room.free_bytes, room.used_bytes, room.used_ratio)
+        for host, room in sorted(host_store.rooms(state.connection).items())
+        if host in config.backup.hosts
+    ]
+    sizes = {
+        (app, colocation.project_of(app), host): ratio
+        for (app, host), ratio in host_store.size_ratios(state.connection).items()
+        if host in config.backup.hosts and app in colocation.inventory.apps
+    }
+    escrow = host_store.escrow(state.connection)
+    return host_families(rooms, sizes, escrowed=escrow.ok if escrow else None)
 
 
 def _drills(

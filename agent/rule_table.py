@@ -95,6 +95,25 @@ _TABLE = (
         Concern.DATA,
     ),
     RuleSpec(
+        "backup_shrunk",
+        ("app", "project", "host"),
+        ((Severity.WARNING, "coloc_backup_size_ratio{HERE} < 0.5"),),
+        Concern.DATA,
+    ),
+    RuleSpec(
+        "host_nearly_full",
+        ("host",),
+        (
+            (
+                Severity.WARNING,
+                "coloc_backup_host_used_ratio{HERE} >= ABOVE or coloc_backup_host_free_bytes{HERE} < 1e9",
+            ),
+        ),
+        Concern.DATA,
+        above=0.90,
+    ),
+    RuleSpec("key_not_escrowed", (), ((Severity.WARNING, "coloc_backup_key_escrowed{HERE} == 0"),), Concern.DATA),
+    RuleSpec(
         "drill_failed",
         ("app", "project", "host"),
         ((Severity.WARNING, "coloc_backup_drill_last_try_success{HERE} == 0"),),

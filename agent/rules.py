@@ -15,10 +15,12 @@ from agent.awaited import awaited
 from agent.backup_store import BackupStanding
 from agent.drill_awaited import drills_awaited
 from agent.drill_store import CheckStanding, DrillStanding
+from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rule_table import SPECS
 from agent.service_level import served
+from agent.sizes import size
 from collectors.usage import FilesystemUsage
 from coloc.config.rules import RuleChange
 from coloc.config.whole import Config
@@ -51,6 +53,9 @@ class Situation:
     config_error: str | None = None
     open_keys: frozenset[str] = frozenset()
     drills: tuple[DrillStanding, ...] = ()
+    rooms: Mapping[str, Room] = field(default_factory=dict)
+    size_ratios: Mapping[tuple[str, str], float] = field(default_factory=dict)  # (app, host) → of the backups before
+    escrow: Escrow | None = None
     checks: tuple[CheckStanding, ...] = ()
 
     def is_open(self, finding: Finding) -> bool:
@@ -58,6 +63,7 @@ class Situation:
         return finding.key in self.open_keys
 
 
+HALF, LOW_BYTES = 0.5, 1_000_000_000
 Rule = Callable[[Situation], Iterator[Finding]]
 
 
@@ -171,6 +177,42 @@ def drill_overdue(situation: Situation) -> Iterator[Finding]:
         )
 
 
+def backup_shrunk(situation: Situation) -> Iterator[Finding]:
+    """The last good backup of an app is less than half of what the ones before were."""
+    for standing in _kept_backups(situation):
+        ratio = situation.size_ratios.get((standing.app, standing.host))
+        shrunk = None if ratio is None else ratio < HALF
+        yield _finding(
+            "backup_shrunk",
+            _backup_labels(situation, standing.app, standing.host),
+            shrunk,
+            value={"percent": f"{100 * ratio:.0f}"} if shrunk and ratio is not None else {},
+        )
+
+
+def host_nearly_full(situation: Situation) -> Iterator[Finding]:
+    """A backup host with less than 1 GB free (below it Borg cannot even make room), or near what we may use there."""
+    mark = _threshold(situation, "host_nearly_full")
+    for host in sorted(situation.config.backup.hosts):
+        room = situation.rooms.get(host, Room(None, None, None))
+        told = []
+        if room.used_ratio is not None and room.used_ratio >= mark:
+            told.append(f"{100 * room.used_ratio:.0f} % / {size(room.quota_bytes or 0)}")
+        if room.free_bytes is not None and room.free_bytes < LOW_BYTES:
+            told.append(f"< {size(LOW_BYTES)}")
+        is_known = room.used_ratio is not None or room.free_bytes is not None
+        full = bool(told) if is_known else None
+        yield _finding("host_nearly_full", (("host", host),), full, value={"why": ", ".join(told)} if told else {})
+
+
+def key_not_escrowed(situation: Situation) -> Iterator[Finding]:
+    """What opens the backups is in nobody's hands but the server's, or was not proven to open them."""
+    escrow = situation.escrow
+    if situation.config.backup.hosts and situation.config.reaches("backup"):
+        missing = None if escrow is None else not escrow.ok
+        yield _finding("key_not_escrowed", (), missing, value={"why": escrow.why} if escrow and missing else {})
+
+
 def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
     """A filesystem that holds apps is nearly full; over only when it is three points emptier."""
     spec = SPECS["disk_nearly_full"]
@@ -219,6 +261,9 @@ RULES: Mapping[str, Rule] = {
     "host_unreachable": host_unreachable,
     "backup_failed": backup_failed,
     "backup_late": backup_late,
+    "backup_shrunk": backup_shrunk,
+    "host_nearly_full": host_nearly_full,
+    "key_not_escrowed": key_not_escrowed,
     "drill_failed": drill_failed,
     "drill_overdue": drill_overdue,
     "check_failed": check_failed,

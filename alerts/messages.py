@@ -76,6 +76,21 @@ RULES: Mapping[str, Words] = {
         n_("Last good backup: {last}"),
         n_("Try it now: coloc-agent backup {app} --host {host}"),
     ),
+    "backup_shrunk": Words(
+        n_("The last backup of {app} to {host} is much smaller than before"),
+        n_("It holds {percent} % of the largest of the three before"),
+        n_("Was something deleted? Look at what changed: coloc-agent archives {app}"),
+    ),
+    "host_nearly_full": Words(
+        n_("The backup host {host} is nearly full"),
+        n_("It says: {why}"),
+        n_("Ask its owner for room, or keep fewer archives there (backup.hosts.{host}.keep); then: coloc-agent prune"),
+    ),
+    "key_not_escrowed": Words(
+        n_("What opens the backups is in nobody else's hands"),
+        n_("It says: {why}"),
+        n_("Give it to the adminsys: coloc-agent key export"),
+    ),
     "drill_failed": Words(
         n_("The drill of {app} from {host} failed: it may not be restorable there"),
         n_("It says: {why}"),

@@ -104,6 +104,11 @@ class Journal:
         rows = self.ask("SELECT app, run, original_bytes FROM proven WHERE host = ?", (host,))
         return {(row[0], row[1]): int(row[2]) for row in rows}
 
+    def size_before(self, host: str, app: str) -> int:
+        """The largest of an app's last three proven sets on a host; 0 when there is none."""
+        sql = "SELECT original_bytes FROM proven WHERE host = ? AND app = ? ORDER BY proven_at DESC LIMIT 3"
+        return max((int(row[0]) for row in self.ask(sql, (host, app))), default=0)
+
     def forget(self, host: str, sets: Sequence[tuple[str, str]]) -> None:
         """These sets were removed."""
         with self._guard(), self._connection:

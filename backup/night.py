@@ -31,6 +31,7 @@ class AppResult:
     duration_seconds: float = 0.0
     archives: tuple[str, ...] = ()
     repository_bytes: int = 0
+    before_bytes: int = 0  # the largest of the three good backups before
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class Recorder:
             archive=result.archive,
             bytes=result.original_bytes,
             stored_bytes=result.stored_bytes,
+            before_bytes=result.before_bytes,
             duration_seconds=round(result.duration_seconds, 3),
             failure=result.failure,
         )

@@ -328,6 +328,7 @@ class _Night:
         """One try. A host that just died (HostDown) is not asked again for each app; one app never stops the night."""
         began = time.monotonic()
         host, app = repository.host, plan.app.id
+        largest = self.journal.size_before(host, app)
         run = self._run_of(repository, plan, span)
         try:
             ledger.write(self.journal, ledger.Entry(host, "begun", app, run.run, {}), self.clock())
@@ -347,7 +348,7 @@ class _Night:
         took = time.monotonic() - began
         sizes = (done.original_bytes, done.stored_bytes)
         return AppResult(
-            app, host, True, "", done.files_archive, *sizes, took, done.archives, done.repository_bytes
+            app, host, True, "", done.files_archive, *sizes, took, done.archives, done.repository_bytes, largest
         ), None
 
     def _save(self, run: AppRun) -> AppSet:

@@ -23,6 +23,7 @@ def by_line(problem: str) -> tuple[int, str]:
 # What to write, by the pattern that was missed; a test holds that every pattern has its words.
 EXAMPLES = {
     r"^[a-z0-9][a-z0-9_-]{0,39}$": "a short name of small letters, digits, - and _, such as velo-club",
+    r"^(age1[0-9a-z]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?)$": "a public key: age1… or ssh-ed25519 AAAA…",
     r"^@[^:\s]+:\S+$": "a Matrix id such as '@lea:example.org'",
     r"^[!#]\S+$": "a room such as '#coloc:example.org' or '!id:example.org'",
     r"^ssh://[^\s-][^\s]*$": "a place such as ssh://coloc@friend.example.org/./backup",

@@ -26,6 +26,7 @@ from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, ch
 from collectors.exit_client import Exits
 from collectors.filesystems import FilesystemsCollector
 from collectors.guard import Collector
+from collectors.host_families import RoomFact, host_families
 from collectors.machine import MachineCollector, MachineFiles
 from collectors.mail import MailCollector
 from collectors.oom_kills import OomKillsCollector
@@ -250,6 +251,11 @@ def _judged() -> list[Metric]:
     return [
         *project_families(projects),
         *try_families(tries, waits, {"merle": True}),
+        *host_families(
+            [RoomFact("merle", 5_000_000_000, 4_000_000_000, 0.4)],
+            {("blog", "chorale", "merle"): 1.0},
+            escrowed=True,
+        ),
         *drill_families(
             [
                 DrillFact("blog", "chorale", "merle", True, NOW, 1.0, 12.5),

@@ -10,6 +10,7 @@ import pytest
 
 from agent.backup_store import BackupStanding
 from agent.drill_store import CheckStanding, DrillStanding
+from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
 from agent.quotas import QuotaStep, Standing
 from agent.rules import RULES, CollectorHealth, Situation, able, findings
@@ -37,6 +38,35 @@ def situation(**changes: Any) -> Situation:
     colocation = Colocation(Inventory({"blog": BLOG}), ("chorale",), {"blog": {"chorale": 1.0}})
     usual = Situation(NOW, config(), colocation, {"blog": True}, backups=(STANDING,))
     return replace(usual, **changes)
+
+
+@pytest.mark.parametrize(
+    ("room", "active"),
+    [
+        (Room(None, None, None), None),
+        (Room(2_000_000_000, None, None), False),
+        (Room(999_999_999, None, None), True),
+        (Room(None, 89, 100), False),
+        (Room(None, 90, 100), True),
+        (Room(None, 90, None), None),
+    ],
+)
+def test_a_host_is_nearly_full_below_a_gigabyte_or_near_its_quota(room: Room, active: bool | None) -> None:
+    finding = one("host_nearly_full", rooms={"merle": room})
+    assert (finding.active, bool(finding.value)) == (active, active is True)
+
+
+@pytest.mark.parametrize(("ratio", "active"), [(None, None), (0.49, True), (0.5, False), (1.2, False)])
+def test_a_backup_that_shrank_by_half_is_told(ratio: float | None, active: bool | None) -> None:
+    known = {} if ratio is None else {("blog", "merle"): ratio}
+    assert one("backup_shrunk", size_ratios=known).active is active
+
+
+def test_a_key_that_nobody_else_holds_is_told_with_what_to_do() -> None:
+    assert one("key_not_escrowed", escrow=None).active is None
+    assert one("key_not_escrowed", escrow=Escrow(True, "")).active is False
+    finding = one("key_not_escrowed", escrow=Escrow(False, "never given"))
+    assert (finding.active, finding.value) == (True, {"why": "never given"})
 
 
 DRILL = DrillStanding("blog", "merle", NOW, False, "table 'post' came back with 0 rows", None, None, 1.0)
