@@ -265,6 +265,13 @@ class Repository:
         _, said = self._call(arguments, timeout=timeout, on_progress=on_progress)
         return [line.text for line in said]
 
+    def export_tar(self, archive: str, to: Path, *, timeout: float = _LONG) -> None:
+        """Write an archive as a tar file over an existing one, which keeps its mode."""
+        _, said = self._call(
+            ["export-tar", "--progress", f"::{archive}", "-"], timeout=timeout, stdout_to=to, accept=_WARNINGS
+        )
+        self._refuse_warnings(said)
+
     def export_key(self, to: Path) -> None:
         """Write the repository's key (still closed by the passphrase) to a file, for safe keeping elsewhere."""
         self._call(["key", "export", "::", str(to)], timeout=_SHORT)

@@ -12,6 +12,7 @@ import click
 
 from agent.cli import Context
 from agent.colocation import read_colocation
+from agent.commands.restore_yunohost import find, restore_through_yunohost, show_plan
 from agent.sizes import size
 from backup.journal import open_journal
 from backup.restore import Restored, Restoring, last_restore, refuse_unfinished, undo_restore
@@ -38,6 +39,7 @@ from coloc.times import for_people
 @click.option(
     "--to", "elsewhere", type=click.Path(path_type=Path), help="Into this empty folder; the app is not touched."
 )
+@click.option("--yunohost", is_flag=True, help="The whole app through YunoHost's own restore, also when it is gone.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--undo", is_flag=True, help="Take the last restore of this app back (also one that was cut off).")
@@ -52,6 +54,7 @@ def command(
     only: str | None,
     path: str,
     elsewhere: Path | None,
+    yunohost: bool,
     dry_run: bool,
     yes: bool,
     undo: bool,
@@ -64,6 +67,11 @@ def command(
         return _undo(config, app, say, dry_run=dry_run, yes=yes)
     if path and only:
         raise click.UsageError("--path is of files already: leave --only out")
+    if yunohost:
+        if only or path or elsewhere:
+            raise click.UsageError("--yunohost brings the whole app back: leave --only, --path and --to out")
+        moment = parse_at(at, config) if at else None
+        return _through_yunohost(context, app, say, host=host, archive=archive, at=moment, dry_run=dry_run, yes=yes)
     if not elsewhere and not dry_run:
         refuse_unfinished(config)
     if elsewhere:
@@ -91,6 +99,38 @@ def command(
             return 0
         restored = Restoring(config, found, prepared, Spool(config.paths.facts), on_step=show).go()
     click.echo(end_text(app, restored, say))
+    return 0
+
+
+def _through_yunohost(
+    context: Context,
+    app: str,
+    say: Translate,
+    *,
+    host: str | None,
+    archive: str | None,
+    at: datetime | None,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    config = context.config()
+    journal = open_journal(config.paths.journal)
+    try:
+        whole = find(config, app, journal, host=host, archive=archive, at=at)
+    finally:
+        journal.close()
+    show_plan(config, whole, say)
+    if dry_run:
+        click.echo(say("Simulation: nothing was changed"))
+        return 0
+    if not _agreed(say("Restore?"), say, yes=yes):
+        return 1
+    with interrupted_by_term():
+        safety = restore_through_yunohost(config, whole, partial(_show, say), context.config_path)
+    click.echo(say("{app} was restored by YunoHost").format(app=app))
+    if safety:
+        way = say("the way back: coloc-agent restore {app} --yunohost --archive {archive}")
+        click.echo("  " + way.format(app=app, archive=safety))
     return 0
 
 
