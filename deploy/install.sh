@@ -63,6 +63,13 @@ for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.pa
   coloc-agent-exits.socket coloc-agent-exits.service; do
   install -m 644 "$here/systemd/$unit" "$units/$unit"
 done
+# Under YunoHost each app's own script, run as root, decides what is backed up: the unit's walls would be in its way.
+if [ -e "$root/etc/yunohost/installed" ]; then
+  mkdir -p "$units/coloc-agent-backup.service.d"
+  install -m 644 "$here/systemd/coloc-agent-backup.yunohost.conf" "$units/coloc-agent-backup.service.d/50-yunohost.conf"
+else
+  rm -f "$units/coloc-agent-backup.service.d/50-yunohost.conf"
+fi
 ln -sfn /opt/coloc-agent/bin/coloc-agent "$link"
 # So that the page for 3 a.m. is on the server itself.
 cp -R "$checkout/README.md" "$checkout/docs" "$home/share/doc/"
@@ -78,6 +85,10 @@ if [ -d /run/systemd/system ]; then
   systemctl daemon-reload
   systemctl try-restart coloc-agent.service
   systemctl try-restart coloc-agent-exits.service
+fi
+# Our hooks in YunoHost; each nightly run writes them as well.
+if [ -e /etc/yunohost/installed ] && [ -e /etc/coloc-agent/coloc.yml ]; then
+  "$home/bin/coloc-agent" backup hooks || echo "Later: coloc-agent backup hooks" >&2
 fi
 echo "coloc-agent is installed: $("$home/bin/coloc-agent" --version)"
 if [ ! -e /etc/coloc-agent/coloc.yml ]; then

@@ -41,6 +41,10 @@ for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.pa
   coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done
+rm -f "$root/etc/systemd/system/coloc-agent-backup.service.d/50-yunohost.conf"
+rmdir "$root/etc/systemd/system/coloc-agent-backup.service.d" 2>/dev/null || true
+# Our hooks in YunoHost: its upgrades go on without us.
+rm -f "$root"/etc/yunohost/hooks.d/*/50-coloc_agent_hook1
 rm -f "$root/etc/sysusers.d/coloc-agent.conf" "$root/etc/tmpfiles.d/coloc-agent.conf"
 if [ "$(readlink "$link" || true)" = "/opt/coloc-agent/bin/coloc-agent" ]; then rm -f "$link"; fi
 # Only what the installer made: a venv that holds our command.

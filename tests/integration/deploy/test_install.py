@@ -56,12 +56,12 @@ def server(tmp_path: Path) -> Server:
 LAID_OUT = [
     "etc/systemd/system/coloc-agent-backup.path",
     "etc/systemd/system/coloc-agent-backup.service",
+    "etc/systemd/system/coloc-agent-drill.service",
+    "etc/systemd/system/coloc-agent-drill.timer",
     "etc/systemd/system/coloc-agent-exits.service",
     "etc/systemd/system/coloc-agent-exits.socket",
     "etc/systemd/system/coloc-agent-quota.service",
     "etc/systemd/system/coloc-agent-quota.timer",
-    "etc/systemd/system/coloc-agent-drill.service",
-    "etc/systemd/system/coloc-agent-drill.timer",
     "etc/systemd/system/coloc-agent.service",
     "etc/sysusers.d/coloc-agent.conf",
     "etc/tmpfiles.d/coloc-agent.conf",
@@ -70,6 +70,23 @@ LAID_OUT = [
     "opt/coloc-agent/pyvenv.cfg",
     "usr/local/bin/coloc-agent",
 ]
+
+
+def test_under_yunohost_the_unit_lets_the_apps_scripts_work_and_our_hooks_go_with_us(server: Server) -> None:
+    installed = server.root / "etc/yunohost/installed"
+    installed.parent.mkdir(parents=True)
+    installed.touch()
+    hooks = [server.root / f"etc/yunohost/hooks.d/{name}" for name in ("backup_method", "pre_app_upgrade")]
+    for folder in hooks:
+        folder.mkdir(parents=True)
+        (folder / "50-coloc_agent_hook1").touch()
+        (folder / "05-borg_app").touch()
+    server.do("install.sh")
+    drop_in = server.root / "etc/systemd/system/coloc-agent-backup.service.d/50-yunohost.conf"
+    assert drop_in.is_file()
+    server.do("uninstall.sh")
+    assert not drop_in.parent.exists()
+    assert [[path.name for path in folder.iterdir()] for folder in hooks] == [["05-borg_app"], ["05-borg_app"]]
 
 
 def test_it_lays_out_a_venv_of_its_own_units_and_a_command(server: Server) -> None:

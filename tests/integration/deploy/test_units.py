@@ -115,6 +115,22 @@ def test_a_drill_that_was_killed_is_tidied_up_at_once() -> None:
     assert "coloc-agent-drill.timer" in " ".join(lines_of("coloc-agent.service")["Wants"])
 
 
+def test_under_yunohost_every_wall_of_the_nightly_unit_is_answered() -> None:
+    """A wall that the unit gets one day, and that this file forgets, would break the backups of a server at night."""
+    walls = r"(Protect|Private|Restrict|SystemCall(Filter|Arch)|NoNew|Capab|Memory(Deny)|Lock|Keyring|Device|RemoveIPC)"
+    ours = {key for key in lines_of("coloc-agent-backup.service") if re.match(walls, key)}
+    assert len(ours) > 20
+    assert ours - set(lines_of("coloc-agent-backup.yunohost.conf")) == set()
+
+
+def test_systemd_understands_the_nightly_unit_of_yunohost(units: Path) -> None:
+    folder = units / "coloc-agent-backup.service.d"
+    folder.mkdir()
+    (folder / "50-yunohost.conf").write_text((SYSTEMD / "coloc-agent-backup.yunohost.conf").read_text())
+    done = systemd("systemd-analyze", "verify", "--man=no", str(units / "coloc-agent-backup.service"))
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
 def test_reading_quotas_may_write_its_report_and_nothing_else() -> None:
     lines = lines_of("coloc-agent-quota.service")
     assert lines["ReadWritePaths"] == [str(REPORT.parent)]
