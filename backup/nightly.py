@@ -21,29 +21,25 @@ from backup.borg import Repository
 from backup.borg_errors import HostDown, RepositoryLocked, RepositoryMissing, Stopped
 from backup.borg_output import Listing
 from backup.copied import refuse_copy
-from backup.escrow_facts import prove_when_due
-from backup.forgetting import Forgetting, forget_on, forgettings
 from backup.hooks import Hooks, undo_left
 from backup.host_apps import in_one_order, in_order
 from backup.host_time import HostTime, waits, window_ends
 from backup.hosts import free_bytes, hosts_named, open_known, open_repository
+from backup.housekeeping import Housekeeping
 from backup.journal import Journal
-from backup.leaving import notice_left
 from backup.leftovers import clear_leftovers
 from backup.names import checkpoint_of, new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step, nearly_full
 from backup.pause import rest
 from backup.plan import AppPlan, BackupPlan, plan_backup
-from backup.prune import prune_host
 from backup.run_lock import run_lock
-from backup.surprises import refuse_surprises
 from backup.tree import Tree
 from backup.yunohost_apps import SYSTEM, gathering_of, laid_out_by_yunohost, with_system
 from backup.yunohost_night import Gathering
 from coloc.command import Run, cancelled_by
 from coloc.config.whole import Config
 from coloc.databases.servers import servers_from
-from coloc.errors import ColocError, StateError
+from coloc.errors import ColocError
 from coloc.facts import Spool
 from coloc.model import Colocation
 from coloc.times import now_utc
@@ -87,13 +83,14 @@ def run_night(
     with run_lock(config.paths.journal, f"run {run_id}", clock()):
         refuse_copy(journal, config.root)
         spool.tidy(clock())
+        recorder = Recorder(spool, clock, run_id)
         night = _Night(
             config,
             plan,
             run_id,
             colocation,
             journal,
-            Recorder(spool, clock, run_id),
+            recorder,
             clock,
             stop,
             run,
@@ -103,6 +100,7 @@ def run_night(
             nightly=nightly,
             lock_wait=lock_wait,
             hooks=Hooks(config, clock),
+            house=Housekeeping(config, journal, recorder, frozenset({*colocation.inventory.apps, SYSTEM}), clock),
             gathering=gathering_of(config, names, lambda: on_progress(Step("YunoHost", "", "waiting"))),
         )
         try:
@@ -142,6 +140,7 @@ class _Night:
     nightly: bool
     lock_wait: int
     hooks: Hooks
+    house: Housekeeping
     tried: set[tuple[str, str]] = field(default_factory=set)
     tried_lock: threading.Lock = field(default_factory=threading.Lock)
     gathering: Gathering | None = None  # of the hosts around YunoHost, where it lays the apps out
@@ -152,7 +151,7 @@ class _Night:
         for why in undo_left(self.config.paths.journal):
             self.recorder.problem(why)
         if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
-            self._remember_night(names)
+            self.house.begin(names)
             self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
         # Around YunoHost every host must be there at once; then the seats are counted when Borg is started.
         workers = len(names) if self.gathering else min(len(names), os.cpu_count() or 1)
@@ -161,7 +160,7 @@ class _Night:
         for why in self.hooks.problems:
             self.recorder.problem(why)
         if self.whole and not self.stop.is_set():
-            self._look_after_escrow()
+            self.house.look_after_escrow()
         if self.stop.is_set():
             self.recorder.problem("the run was stopped before its end; what was sent is kept, run it again")
         results = tuple(result for _, of_host in outcomes for result in of_host)
@@ -172,22 +171,6 @@ class _Night:
             self.recorder.fact("run_finished", ok=good, saved=night.saved, failed=night.failed, stopped=stopped)
         clear_leftovers(self.config)
         return NightResult(self.run_id, self.plan, results, night.hosts, tuple(self.recorder.problems))
-
-    def _look_after_escrow(self) -> None:
-        """That nobody holds the keys is told by its own rule; a sheet that does not open makes the night fail."""
-        try:
-            if why := prove_when_due(self.config, self.journal, self.recorder.spool, self.clock()):
-                self.recorder.problem(why)
-        except StateError as error:
-            self.recorder.problem(error.sentence())
-
-    def _remember_night(self, names: Sequence[str]) -> None:
-        try:
-            for name in names:
-                self.journal.remember_night(name, self.clock())
-            notice_left(self.journal, self.colocation.inventory.apps, self.clock())
-        except StateError as error:  # a full disk: what can be saved is saved all the same
-            self.recorder.problem(error.sentence())
 
     def _at_work(self, name: str) -> tuple[HostResult, list[AppResult]]:
         try:
@@ -208,7 +191,7 @@ class _Night:
                 self.config, name, run=self.run or cancelled_by(span), lock_wait=self.lock_wait
             )
             before = self._enter(repository, span, patience)
-            surprise = self._surprise(name, before)
+            surprise = self.house.surprise(name, before)
         except (ColocError, OSError) as error:
             return self._unreachable(plan, name, error, free)
         result = HostResult(name, True, "", free, quota_bytes=host.quota)
@@ -224,18 +207,9 @@ class _Night:
         elif self.whole and not span.is_set() and any(each.ok for each in results):
             made = [name for each in results for name in each.archives]
             names = [*(archive.name for archive in before.archives), *made]
-            result = replace(result, removed=self._tidy(repository, names))
+            self.on_progress(Step(name, "", "prune"))
+            result = replace(result, removed=self.house.tidy(repository, names))
         return result, results
-
-    def _surprise(self, name: str, before: Listing) -> str:
-        """Why nothing may be removed there until a person explains it; backups are added all the same."""
-        try:
-            refuse_surprises(self.config, self.journal, name, before.archives, self.clock())
-        except ColocError as error:
-            self.recorder.fact("prune", host=name, ok=False, removed=0, failure=error.sentence())
-            self.recorder.problem(error.sentence())
-            return error.sentence()
-        return ""
 
     def _span(self, name: str) -> HostTime:
         """A window counts for nights: who backs up by hand wants it now."""
@@ -383,40 +357,3 @@ class _Night:
             again = key in self.tried
             self.tried.add(key)
         return new_run(self.clock()) if again else self.run_id
-
-    def _tidy(self, repository: Repository, names: Sequence[str]) -> int:
-        """What follows a night: apps whose people asked to be forgotten, then retention."""
-        if self.config.backup.hosts[repository.host].append_only:
-            return 0  # nothing can be freed there with our key
-        for what in forgettings(self.journal, host=repository.host):
-            if what.done_at is None:
-                self._forget(repository, what, names)
-        return self._prune(repository, names)
-
-    def _forget(self, repository: Repository, what: Forgetting, names: Sequence[str]) -> None:
-        try:
-            coloc = self.config.coloc.name
-            forget_on(repository, self.journal, what, coloc=coloc, names=names, now=self.clock())
-        except ColocError as error:
-            self.recorder.problem(f"{what.app} is still to be forgotten: {error.sentence()}")
-        else:
-            self.recorder.fact("forgotten", app=what.app, host=what.host)
-
-    def _prune(self, repository: Repository, names: Sequence[str]) -> int:
-        self.on_progress(Step(repository.host, "", "prune"))
-        try:
-            pruning = prune_host(
-                self.config,
-                repository,
-                self.journal,
-                names=names,
-                apps={*self.colocation.inventory.apps, SYSTEM},
-                now=self.clock(),
-            )
-        except ColocError as error:
-            self.recorder.fact("prune", host=repository.host, ok=False, removed=0, failure=error.sentence())
-            self.recorder.problem(f"retention: {error.sentence()}")
-            return 0
-        removed = len(pruning.removed)
-        self.recorder.fact("prune", host=repository.host, ok=True, removed=removed, failure="")
-        return removed

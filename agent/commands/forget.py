@@ -25,6 +25,7 @@ from backup.names import require_id
 from backup.retention import Left
 from backup.run_lock import run_lock
 from backup.surprises import refuse_surprises
+from backup.yunohost_apps import SYSTEM
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool
@@ -41,7 +42,7 @@ def command(context: Context, app: str, *, at_once: bool, dry_run: bool, yes: bo
     """Returns 0 when nothing of the app is left anywhere, 1 when a host stays open or the person said no."""
     config = context.config()
     require_id(app)
-    here = read_colocation(config).inventory.apps
+    here = {*read_colocation(config).inventory.apps, SYSTEM}
     journal = open_journal(config.paths.journal)
     left = Left(left_since(journal), timedelta(0) if at_once else timedelta(seconds=config.backup.left_after))
     if at_once:

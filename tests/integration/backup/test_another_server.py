@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
@@ -74,3 +76,17 @@ def test_a_book_that_was_edited_stops_every_removal_until_a_person_says_so(world
     assert (night.ok, "was changed by somebody else, at line 1" in night.problems[0]) == (False, True)
     assert coloc("adopt", "--yes")[0] == 0
     assert world.run().ok
+
+
+def test_a_journal_of_an_earlier_version_takes_its_archives_as_known(world: World) -> None:
+    world.local_host("merle", keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+    world.backup["minimum"] = 1
+    world.app("blog")
+    assert world.run().ok
+    folder = world.config.paths.journal
+    (folder / "book.key").unlink()
+    with closing(sqlite3.connect(folder / "backups.db")) as connection:
+        connection.executescript("DROP TABLE ledger; DROP TABLE self; DROP TABLE left_apps; DROP TABLE forgetting;")
+        connection.executescript("PRAGMA user_version = 3;")
+    assert world.run().ok
+    assert len(world.repository("merle").archives()) == 1, "the earlier one was pruned: it was known"

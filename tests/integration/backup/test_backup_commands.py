@@ -45,7 +45,7 @@ def test_backup_archives_prune(world: World, coloc: Coloc) -> None:
     code, out, _ = coloc("backup", "plan")
     assert code == 0
     assert re.search(r"merle: next night .* [+]0[12]:00; keeps 1 last, at least 1 proven\n", out)
-    assert "2 archives would be removed (simulation)" in out
+    assert "archives that would be removed: 2" in out
 
     code, out, _ = coloc("prune", "--dry-run")
     assert code == 0
