@@ -96,14 +96,18 @@ def forget_on(
     # First: a proven set that we know and that is gone means that somebody else removed it.
     ledger.write_all(journal, [ledger.Entry(host, "removed", app, run, {}) for run in sorted(runs)], now)
     journal.forget(host, [(app, run) for run in sorted(runs)])
+    row = (app, host, iso(what.asked_at))
+    # Counted before it is done: a second call after a cut finds fewer, and the receipt tells what was there at first.
+    journal.ask(
+        "UPDATE forgetting SET removed = max(removed, ?) WHERE app = ? AND host = ? AND asked_at = ?", (len(gone), *row)
+    )
     repository.delete(gone)
     repository.compact()
     _forget_cache(repository.base, f"{coloc}.{app}")
     with journal.transaction() as connection:
         connection.execute("DELETE FROM contents WHERE host = ? AND app = ?", (host, app))
         connection.execute(
-            "UPDATE forgetting SET done_at = ?, removed = removed + ? WHERE app = ? AND host = ? AND asked_at = ?",
-            (iso(now), len(gone), app, host, iso(what.asked_at)),
+            "UPDATE forgetting SET done_at = ? WHERE app = ? AND host = ? AND asked_at = ?", (iso(now), *row)
         )
         still = "SELECT 1 FROM forgetting WHERE app = ? AND done_at IS NULL"
         if not connection.execute(still, (app,)).fetchone():

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 
+from backup.borg import Repository
+from backup.forgetting import ask_to_forget, forget_on, forgettings
+from backup.journal import open_journal
+from coloc.times import now_utc
 from tests.fakes.backup_world import World
 
 Coloc = Callable[..., tuple[int, str, str]]
@@ -64,3 +69,31 @@ def test_another_word_than_its_name_deletes_nothing(
     code, out, _ = coloc("forget", "blog", "--now")
     assert (code, "nothing was deleted" in out) == (1, True)
     assert names(world, "merle") == {"blog"}
+
+
+def test_a_forgetting_that_was_cut_is_finished_and_its_receipt_is_true(world: World, coloc: Coloc) -> None:
+    world.local_host("merle")
+    world.app("blog", rows=1)
+    assert world.run().ok
+    world.remove("blog")
+    world.app("wiki")
+    journal = open_journal(world.config.paths.journal)
+    (asked,) = ask_to_forget(journal, "blog", ["merle"], now_utc())
+    names = [archive.name for archive in world.repository("merle").archives()]
+
+    class Cut(Exception):
+        """The power fails."""
+
+    class PowerFails(Repository):
+        def compact(self, *, on_progress: object = None) -> None:
+            raise Cut
+
+    repository = world.repository("merle")
+    failing = PowerFails(*(getattr(repository, field.name) for field in fields(repository)))
+    with pytest.raises(Cut):
+        forget_on(failing, journal, asked, coloc="ruche", names=names, now=now_utc())
+    assert [each.done_at for each in forgettings(journal, app="blog")] == [None]
+    journal.close()
+    code, out, err = coloc("forget", "blog", "--yes")
+    assert (code, "merle: 2 archives effacées / deleted" in out) == (0, True), err
+    assert world.run().ok

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from backup import host_time
+from backup.borg_errors import Stopped
+from backup.borg_output import Progress
 from coloc.times import now_utc
 from tests.fakes.backup_world import World
 from tests.fakes.sshd import Sshd
@@ -82,3 +88,40 @@ def test_how_much_we_use_of_what_we_may_is_a_fact(world: World) -> None:
     last = world.facts("host")[-1].values
     assert (last["quota_bytes"], int(str(last["used_bytes"])) > 95_000) == (100_000, True)
     assert "of what we may use there is used" in str(last["why"])
+
+
+def serving(repository: Path) -> list[int]:
+    """The processes of `borg serve` on a repository."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            if b"serve" in words and str(repository).encode() in words:
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_server_that_freezes_is_given_up_and_the_next_try_goes_on(world: World, friend: Friend) -> None:
+    friend("alouette")
+    world.app("blog")
+    (world.root / "var/www/blog/film").write_bytes(os.urandom(30_000_000))
+    repository = replace(world.repository("alouette"), idle_timeout=4.0, upload_limit=2_000_000)
+    repository.base.mkdir(parents=True, mode=0o700)
+    repository.init()
+    place = world.folder / "friends" / "alouette"
+    frozen: list[int] = []
+
+    def freeze(progress: Progress) -> None:
+        if progress.done_bytes > 2_000_000 and not frozen:
+            frozen.extend(serving(place))
+            for process in frozen:
+                os.kill(process, signal.SIGSTOP)
+
+    source = str(world.root / "var/www/blog")
+    with pytest.raises(Stopped, match="made no progress for 4 s"):
+        repository.create("one", [source], on_progress=freeze)
+    assert frozen
+    for process in frozen:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
+    assert world.run().ok
