@@ -21,13 +21,17 @@ from coloc.times import for_people, now_utc
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One line of the check: what is told, and what to do when it is not `ok`, both with places for `values`."""
+    """One line of the check: what is told, and what to do when it is not `ok`, both with places for `values`.
+
+    `warns`: nothing is broken, and people should know.
+    """
 
     subject: str
     ok: bool
     told: str
     to_do: str = ""
     values: Mapping[str, object] = field(default_factory=dict)
+    warns: bool = False
 
     def sentence(self, say: Translate = str) -> str:
         """What is told, in the reader's language."""

@@ -35,6 +35,7 @@ COMMANDS = {
     "key": ("key", "Give what opens the backups to the adminsys; prove it; change it."),
     "adopt": ("adopt", "Say that this machine is the server now."),
     "restore": ("restore", "Bring an app back from an archive."),
+    "alert": ("alert", "Send a test message the whole way of an alert."),
     "alerts": ("alerts", "Open incidents; take one on, silence one."),
     "quota": ("quota", "Use, limits and what enforcement would do."),
     "database-accounts": ("database_accounts", "The daemon's accounts on MariaDB and PostgreSQL."),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from agent import backup_store, drill_store, host_store, incident_store, quota_store, silences, told_store
+from agent.alert_tests import write_tests
 from agent.chat import Chat
 from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
 from agent.inhibition import AFTERWARDS
@@ -87,7 +88,10 @@ class Evaluator:
             if self._chat is not None and is_spoken_to:
                 wanted += self._chat.decide(connection, now)
             for request in wanted:
-                changes |= self._obey(request, now)
+                if request.kind == "test":
+                    write_tests(connection, config, request, now)
+                else:
+                    changes |= self._obey(request, now)
             self._speak(Marker(config, observation.colocation, silences.known(connection, now), now), changes)
         return taken
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agent import backup_store, drill_store, incident_store
+from agent.alert_tests import latest_tests
 from agent.observation import Observation
 from agent.quotas import Standing, would_do
 from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
@@ -54,6 +55,7 @@ def snapshot(
             item.name: item.error or ("failing" if item.failing_since else "") for item in observation.collectors
         },
         outbox=_messages(connection),
+        tests=latest_tests(connection, now),
         blind_spots=observation.blind_spots,
     )
 

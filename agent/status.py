@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -119,6 +119,7 @@ class Status:
     incidents: tuple[IncidentStatus, ...]
     collectors: Mapping[str, str]  # name → "" when well, else what is wrong
     outbox: Mapping[str, int]  # channel → messages that wait
+    tests: Mapping[str, str] = field(default_factory=dict)  # test messages of the last hour → how they ended
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
@@ -42,6 +43,14 @@ def answer(which: str, language: str, *, zone: ZoneInfo, time: datetime | None =
     harmless = {name: plain(str(value), longest=60) for name, value in values.items()}
     shown = for_people(time, zone) if time is not None else ""
     return _silent([translator(language)(_ANSWERS[which]).format(time=shown, **harmless)])
+
+
+def server_test(language: str, zone: ZoneInfo, now: datetime) -> Message:
+    """What `coloc-agent alert test` sends."""
+    text = translator(language)(
+        n_("🔔 Test of the alerts, asked for on the server at {time}: if you read this, they arrive.")
+    )
+    return replace(_silent([text.format(time=for_people(now, zone))]), rings=True)
 
 
 def help_text(language: str) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from coloc.command import Output
     from coloc.config.whole import Config
 
+T = TypeVar("T")
 _SECONDS = 10
 _HOST_SECONDS = 30  # Borg starts twice for each try, perhaps far away
 
@@ -34,8 +35,8 @@ def command(context: Context, offline: bool) -> int:
     say = translator(config.coloc.language, "commands")
     wrong = 0
     for point in _points(config, offline=offline):
-        mark = good("ok  ") if point.ok else bad("✗   ")
-        to_do = "" if point.ok else harmless(point.hint(say), at_most=400)
+        mark = bad("!   ") if point.warns else good("ok  ") if point.ok else bad("✗   ")
+        to_do = "" if point.ok and not point.warns else harmless(point.hint(say), at_most=400)
         told = harmless(point.sentence(say), at_most=600)
         show([f"{mark}{harmless(point.subject)}: {told}{' — ' if to_do else ''}{to_do}"])
         wrong += not point.ok
@@ -58,6 +59,7 @@ def _points(config: Config, *, offline: bool) -> Iterator[Point]:
     if not offline:
         yield from _guarded("backup", lambda: _hosts(config))
         yield from _guarded("channels", lambda: _channels(config))
+        yield from _guarded("channels", lambda: _same_machine(config))
 
 
 def _guarded(subject: str, points: Callable[[], Iterable[Point]]) -> Iterator[Point]:
@@ -94,9 +96,18 @@ def _channels(config: Config) -> Iterator[Point]:
             yield Point(f"channels.{name}", False, "{why}", hint, {"why": problem})
 
 
-def _within(seconds: float, ask: Callable[[], list[str]]) -> list[str] | None:
+def _same_machine(config: Config) -> list[Point]:
+    from agent.colocation import read_colocation  # noqa: PLC0415 - `--help` must be quick
+    from agent.same_machine import same_machine_points  # noqa: PLC0415
+
+    inventory = read_colocation(config).inventory
+    domains = {*inventory.domains, *(app.domain for app in inventory.apps.values() if app.domain)}
+    return _within(_SECONDS, lambda: list(same_machine_points(config, domains))) or []
+
+
+def _within(seconds: float, ask: Callable[[], list[T]]) -> list[T] | None:
     """What `ask` answers, or None when it takes too long; it is left behind then, and ends with us."""
-    answers: list[list[str]] = []
+    answers: list[list[T]] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
     thread.join(seconds)

@@ -227,3 +227,15 @@ def test_on_a_full_disk_it_waits_for_room_and_says_so(agent: Agent) -> None:
 def _free(disk: Path) -> int:
     stat = os.statvfs(disk)
     return stat.f_bavail * stat.f_frsize
+
+
+def test_a_test_message_goes_the_whole_way(agent: Agent) -> None:
+    agent.wait(agent.status)
+    argv = [sys.executable, "-m", "agent", "--config", str(agent.config), "alert", "test", "--channel"]
+    done = subprocess.run([*argv, "console"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "console: the message arrived" in done.stdout
+    assert "Test of the alerts" in agent.said
+    strange = subprocess.run([*argv, "pigeon"], capture_output=True, text=True, timeout=120, check=False)
+    assert strange.returncode == 1
+    assert "there is no channel 'pigeon'" in strange.stderr
