@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.backup_store import BackupStanding
+from backup.names import SYSTEM
 from coloc.config.whole import Config
 from coloc.model import AppState, Colocation
 
@@ -34,9 +35,13 @@ def awaited(
     if not config.reaches("backup"):
         return
     known = {(standing.app, standing.host): standing for standing in backups}
-    for app_id, app in sorted(colocation.inventory.apps.items()):
-        if app.state is not AppState.OK or not (app.folders or app.databases):
-            continue
+    apps = {
+        app_id
+        for app_id, app in colocation.inventory.apps.items()
+        if app.state is AppState.OK and (app.folders or app.databases)
+    }
+    saved = {app_id for app_id, _ in known if app_id == SYSTEM}  # YunoHost's own parts, where there are any
+    for app_id in sorted(apps | saved):
         for host in sorted(config.backup.hosts):
             if not config.saves(colocation.project_of(app_id), host):
                 continue

@@ -21,6 +21,7 @@ from agent.quotas import QuotaStep, Standing
 from agent.rule_table import SPECS
 from agent.service_level import served
 from agent.sizes import size
+from backup.names import SYSTEM
 from collectors.usage import FilesystemUsage
 from coloc.config.rules import RuleChange
 from coloc.config.whole import Config
@@ -329,5 +330,6 @@ def _backup_labels(situation: Situation, app: str, host: str) -> tuple[tuple[str
 
 def _kept_backups(situation: Situation) -> Iterator[BackupStanding]:
     for standing in situation.backups:
-        if standing.host in situation.config.backup.hosts and standing.app in situation.colocation.inventory.apps:
+        known = standing.app == SYSTEM or standing.app in situation.colocation.inventory.apps
+        if known and standing.host in situation.config.backup.hosts:
             yield standing

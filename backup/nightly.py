@@ -31,10 +31,9 @@ from backup.leftovers import clear_leftovers
 from backup.names import checkpoint_of, new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step, nearly_full
 from backup.pause import rest
-from backup.plan import AppPlan, BackupPlan, plan_backup
+from backup.plan import AppPlan, BackupPlan
 from backup.run_lock import run_lock
-from backup.tree import Tree
-from backup.yunohost_apps import SYSTEM, gathering_of, laid_out_by_yunohost, with_system
+from backup.yunohost_apps import gathering_of, laid_out_by_yunohost, plan_with_system
 from backup.yunohost_night import Gathering
 from coloc.command import Run, cancelled_by
 from coloc.config.whole import Config
@@ -74,8 +73,7 @@ def run_night(
     nightly: this is the night of these hosts, though not of all: it is pruned and remembered like a whole run.
     """
     names = hosts_named(config, hosts)
-    plan = plan_backup(config, colocation, Tree(config.root), only=apps)
-    plan = plan if apps else with_system(plan, config)
+    plan = plan_with_system(config, colocation, apps)
     run_id = new_run(clock())
     if dry_run:
         return NightResult(run_id, plan, hosts=tuple(HostResult(name, True) for name in names), dry_run=True)
@@ -100,7 +98,7 @@ def run_night(
             nightly=nightly,
             lock_wait=lock_wait,
             hooks=Hooks(config, clock),
-            house=Housekeeping(config, journal, recorder, frozenset({*colocation.inventory.apps, SYSTEM}), clock),
+            house=Housekeeping(config, journal, recorder, frozenset(colocation.inventory.apps), clock),
             gathering=gathering_of(config, names, lambda: on_progress(Step("YunoHost", "", "waiting"))),
         )
         try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from backup.plan import AppPlan, BackupPlan
+from backup.names import SYSTEM
+from backup.plan import AppPlan, BackupPlan, plan_backup
 from backup.tree import Tree
 from backup.yunohost_call import Yunohost, call_name
 from backup.yunohost_night import Gathering
@@ -19,9 +20,8 @@ from coloc.config.whole import Config
 from coloc.databases.answers import askers
 from coloc.databases.servers import servers_from
 from coloc.errors import ColocError
-from coloc.model import App, DatabaseKind
+from coloc.model import App, Colocation, DatabaseKind
 
-SYSTEM = "yunohost__system"  # an id that no app of YunoHost can bear
 _TMP = "/home/yunohost.backup/tmp"
 _MARGIN_BYTES = 64 * 1024 * 1024
 
@@ -39,9 +39,17 @@ def laid_out_by_yunohost(root: Path, app: App) -> bool:
     return app.id == SYSTEM or (not app.declared and (root / "etc/yunohost/apps" / app.id / "scripts/backup").is_file())
 
 
-def with_system(plan: BackupPlan, config: Config) -> BackupPlan:
-    """The plan, and last YunoHost's own parts, which belong to no app."""
-    if yunohost_program(config) is None or not config.backup.yunohost.system:
+def plan_with_system(config: Config, colocation: Colocation, apps: Sequence[str]) -> BackupPlan:
+    """The plan for all apps or those named, and last YunoHost's own parts, which belong to no app.
+
+    Raises ColocError for a name that is no app.
+    """
+    here = yunohost_program(config) is not None
+    named = [name for name in apps if name != SYSTEM or not here]
+    files = Tree(config.root)
+    plan = plan_backup(config, colocation, files, only=named) if named or not apps else BackupPlan(())
+    wanted = SYSTEM in apps if apps else config.backup.yunohost.system
+    if not here or not wanted:
         return plan
     app = App(SYSTEM, SYSTEM, "YunoHost")
     return replace(plan, apps=(*plan.apps, AppPlan(app, (), (), (), (), config.backup.exclude, ())))

@@ -22,6 +22,7 @@ from pathlib import Path
 from backup.borg import Repository
 from backup.borg_output import Item
 from backup.manifest import Layout, Manifest
+from backup.names import SYSTEM
 from backup.restore_plan import Candidate, Space, refuse_when_full
 from backup.run_lock import run_lock
 from backup.yunohost_call import Yunohost, last_words, results_of
@@ -75,9 +76,9 @@ class WholeRestore:
         """Do it; the archive of what was there before, "" for nothing. A ColocError says how the app is then."""
         refuse_when_full(rooms(self.config, whole))
         before = unfinished(self.config, whole.app)
-        there = (self.config.root / "etc/yunohost/apps" / whole.app).is_dir()
+        there = is_there(self.config, whole.app)
         safety = before.safety if before else ""
-        if there and not (before and before.step != "saving"):
+        if there and before is None:
             self.on_step("save")
             safety = self.save()
         began, clock = time.monotonic(), iso(self.clock())
@@ -98,7 +99,7 @@ class WholeRestore:
 
     def _restore(self, whole: Whole, note: Note, *, there: bool) -> None:
         with self._tar(whole.archive, whole.manifest) as tar:
-            if there:
+            if there and whole.app != SYSTEM:
                 self._write(replace(note, step="removing"))
                 self.on_step("remove")
                 self._remove(whole.app)
@@ -122,7 +123,7 @@ class WholeRestore:
         by_hand = f"bring back {note.safety}: coloc-agent restore {note.app} --yunohost --archive {note.safety}"
         try:
             with self._tar(note.safety, None) as tar:
-                if (self.config.root / "etc/yunohost/apps" / note.app).exists():
+                if is_there(self.config, note.app) and note.app != SYSTEM:
                     self._remove(note.app)
                 self._bring_back(note.app, tar)
         except ColocError as worse:
@@ -139,16 +140,19 @@ class WholeRestore:
             ) from error
 
     def _bring_back(self, app: str, tar: Path) -> None:
+        what = ["--system", "--force"] if app == SYSTEM else ["--apps", app]
         try:
-            output = self.yunohost.do("backup", "restore", tar.stem, "--apps", app)
+            output = self.yunohost.do("backup", "restore", tar.stem, *what)
         except CommandFailed as error:
             raise ColocError(
                 f"YunoHost could not restore {app}: {last_words(error.output)}", hint="look at yunohost log list"
             ) from error
         answer = json.loads(output.stdout.strip().rpartition("\n")[2] or "{}")
-        word = results_of(json.dumps({"results": answer})).get("apps", {}).get(app)
-        if word != "Success" or not (self.config.root / "etc/yunohost/apps" / app).is_dir():
-            raise ColocError(f"YunoHost says {word} of {app}", hint="look at yunohost log list")
+        results = results_of(json.dumps({"results": answer}))
+        words = results.get("system", {}) if app == SYSTEM else {app: results.get("apps", {}).get(app, "nothing")}
+        bad = [f"{name} {word}" for name, word in sorted(words.items()) if word != "Success"]
+        if bad or not words or (app != SYSTEM and not is_there(self.config, app)):
+            raise ColocError(f"YunoHost says: {', '.join(bad) or 'nothing'}", hint="look at yunohost log list")
 
     @contextmanager
     def _tar(self, archive: str, manifest: Manifest | None) -> Iterator[Path]:
@@ -203,6 +207,12 @@ def rooms(config: Config, whole: Whole) -> tuple[Space, ...]:
     stat = os.statvfs(folder)
     free = (stat.f_bavail if os.geteuid() else stat.f_bfree) * stat.f_frsize
     return (Space(str(folder), 3 * whole.bytes, free),)
+
+
+def is_there(config: Config, app: str) -> bool:
+    """Is the app installed? YunoHost's own parts are, where YunoHost is."""
+    place = "etc/yunohost/installed" if app == SYSTEM else f"etc/yunohost/apps/{app}/settings.yml"
+    return (config.root / place).is_file()
 
 
 def unfinished(config: Config, app: str) -> Note | None:

@@ -21,11 +21,10 @@ from backup.forgetting import (
 from backup.hosts import open_known, open_repository, refuse_append_only
 from backup.journal import Journal, open_journal
 from backup.leaving import left_since
-from backup.names import require_id
+from backup.names import SYSTEM, require_id
 from backup.retention import Left
 from backup.run_lock import run_lock
 from backup.surprises import refuse_surprises
-from backup.yunohost_apps import SYSTEM
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.facts import Spool

@@ -14,13 +14,14 @@ from agent.commands.backup_yunohost import install_hooks
 from agent.sizes import size
 from backup.hosts import open_repository
 from backup.journal import Journal, open_journal
+from backup.names import SYSTEM
 from backup.nightly import run_night
 from backup.restore_plan import choose, files_archive_of, refuse_when_full, safe_manifest
 from backup.restore_prepare import find_candidates, read_manifest
 from backup.stopping import stopped_by_signals
 from backup.yunohost_apps import yunohost_program
 from backup.yunohost_call import Yunohost
-from backup.yunohost_restore import Whole, WholeRestore, require_yunohosts, rooms, unfinished
+from backup.yunohost_restore import Whole, WholeRestore, is_there, require_yunohosts, rooms, unfinished
 from coloc.command import run
 from coloc.config.whole import Config
 from coloc.errors import ColocError
@@ -51,7 +52,9 @@ def plan_text(config: Config, whole: Whole, say: Translate) -> str:
     lines = [first.format(app=whole.app, run=run_id, when=when, host=host, proof=proof)]
     if note := unfinished(config, whole.app):
         lines.append("  " + say("a restore of {when} was cut off; this one goes on").format(when=note.began_at))
-    if (config.root / "etc/yunohost/apps" / whole.app).is_dir():
+    if whole.app == SYSTEM:
+        lines.append("  " + say("users, permissions, domains, certificates and mail of this server are replaced"))
+    elif is_there(config, whole.app):
         lines.append("  " + say("the app is backed up first, then removed, then restored by YunoHost"))
     else:
         lines.append("  " + say("the app is not installed: YunoHost restores it"))

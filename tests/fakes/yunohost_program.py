@@ -220,7 +220,7 @@ class Yunohost:
                 self.say("WARNING", line)
         return done.returncode == 0
 
-    def backup_restore(self, name: str, apps: list[str]) -> Any:
+    def backup_restore(self, name: str, apps: list[str], *, system: bool) -> Any:
         archive = Path(name) if name.startswith("/") else self.home / "archives" / f"{name}.tar"
         if not archive.exists():
             raise Failure(f"Could not find the backup archive '{name}'")
@@ -235,6 +235,9 @@ class Yunohost:
         work.mkdir(parents=True)
         with tarfile.open(archive) as tar:
             tar.extractall(work, filter="fully_trusted")
+        parts = {part: "Success" for part, member in SYSTEM.items() if system and (work / member / part).exists()}
+        for part in parts:
+            shutil.copytree(work / SYSTEM[part], self.root / "restored" / SYSTEM[part], dirs_exist_ok=True)
         results = {}
         for app in apps:
             self.say("INFO", f"Restoring {app}…")
@@ -247,10 +250,10 @@ class Yunohost:
                 self.say("ERROR", f"Could not restore {app}: An error occured inside the app restore script")
                 self.app_remove(app)
         shutil.rmtree(work)
-        if "Success" not in results.values():
+        if "Success" not in {*results.values(), *parts.values()}:
             raise Failure("Nothing was restored")
         self.say("SUCCESS", "Restoration completed")
-        return {"system": {}, "apps": results}
+        return {"system": parts, "apps": results}
 
     def app_remove(self, app: str) -> None:
         if not (self.apps / app).exists():
@@ -329,6 +332,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     restore = backup.add_parser("restore", parents=[common])
     restore.add_argument("name")
     restore.add_argument("--apps", nargs="*", default=[])
+    restore.add_argument("--system", nargs="*")
     restore.add_argument("--force", action="store_true")
     app = subjects.add_parser("app").add_subparsers(dest="verb", required=True)
     remove = app.add_parser("remove", parents=[common])
@@ -355,7 +359,7 @@ def main() -> int:
                 wish.name, wish.apps, wish.system is not None, wish.methods, dry_run=wish.dry_run
             )
         else:
-            answer = yunohost.backup_restore(wish.name, wish.apps)
+            answer = yunohost.backup_restore(wish.name, wish.apps, system=wish.system is not None)
     except Failure as failure:
         if str(failure):
             yunohost.say("ERROR", str(failure))

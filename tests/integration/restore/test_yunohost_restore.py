@@ -44,11 +44,11 @@ def database(servers: Servers) -> Iterator[Servers]:
             mysql.drop(servers, name)
 
 
-def restore(server: YunohostServer, *argv: str, expect: int = 0) -> str:
+def restore(server: YunohostServer, *argv: str, app: str = "labphp", expect: int = 0) -> str:
     config = server.world.folder / "coloc.yml"
     config.write_text(server.world.as_yaml())
     done = subprocess.run(
-        [str(AGENT), "--config", str(config), "restore", "labphp", *argv], capture_output=True, text=True, check=False
+        [str(AGENT), "--config", str(config), "restore", app, *argv], capture_output=True, text=True, check=False
     )
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -162,3 +162,17 @@ def test_a_whole_restore_that_was_cut_off_goes_on(server: YunohostServer) -> Non
     assert f"--archive {first}" in told
     assert (server.root / "var/www/labphp/index.php").exists()
     assert not note.exists()
+
+
+def test_yunohosts_own_parts_come_back_on_a_bare_server(server: YunohostServer) -> None:
+    server.world.backup["yunohost"] = {"program": str(server.program)}
+    server.app("labphp")
+    assert server.run().ok
+    told = restore(server, "--yunohost", "--yes", app="yunohost__system")
+    assert "certificates and mail of this server are replaced" in told
+    assert (server.root / "restored/conf/ldap/conf_ldap").read_text() == "conf_ldap of this server\n"
+    assert server.calls[-1].startswith("--timeout 20 backup restore coloc-restore-")
+    assert "--system --force" in server.calls[-1]
+    server.files.write("/etc/yunohost/installed", "")  # on a server that has them they are saved first
+    told = restore(server, "--yunohost", "--yes", app="yunohost__system")
+    assert "the way back: coloc-agent restore yunohost__system --yunohost --archive ruche.yunohost__system." in told

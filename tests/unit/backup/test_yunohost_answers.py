@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from backup.dump_spec import DumpResult
+from backup.names import SYSTEM
 from backup.plan import AppPlan, SourceDatabase
-from backup.yunohost_apps import SYSTEM
 from backup.yunohost_call import METHOD, Yunohost, YunohostBusy, call_name, last_words, results_of
 from backup.yunohost_door import NAME, Visit, open_door, visit
 from backup.yunohost_hooks import texts
