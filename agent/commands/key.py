@@ -115,7 +115,11 @@ def rotate(context: Context, hosts: tuple[str, ...], *, yes: bool) -> int:
                     done |= set(changed)
                     click.echo("[x] " + say("new passphrase: {hosts}").format(hosts=", ".join(changed)))
             left = [line for name in names if config.backup.hosts[name].ssh for line in _offer(config, name, say)]
-        failed = _export(config, journal, None, say) if any(person.age for person in config.adminsys.values()) else 1
+        if any(person.age for person in config.adminsys.values()):
+            failed = _export(config, journal, None, say)
+        else:
+            failed = 1
+            left.append(say("name a public key for each adminsys in coloc.yml (age:), then: coloc-agent key export"))
     for line in left:
         click.echo(f"[ ] {line}")
     click.echo("[ ] " + say("take the adminsys out of coloc.yml, of the server's accounts, and of the rooms"))
