@@ -14,31 +14,39 @@ from coloc.facts import Spool
 logger = logging.getLogger(__name__)
 
 
-def tell_escrow(config: Config, journal: Journal, spool: Spool, now: datetime) -> escrow.Standing:
+def tell_escrow(config: Config, journal: Journal, spool: Spool, now: datetime) -> None:
     """Look, and report it. Raises StateError."""
-    try:
-        mark = escrow.fingerprint(config, journal)
-        standing = escrow.standing(mark, escrow.remembered(journal), now)
-    except (ColocError, OSError) as error:
-        standing = escrow.Standing(False, f"what opens the backups cannot be read: {error}")
+    standing = _look(config, journal, now)
     spool.write("escrow", now, ok=standing.ok, why=standing.why)
-    return standing
 
 
 def prove_when_due(config: Config, journal: Journal, spool: Spool, now: datetime) -> str:
-    """After a night: tell, and once a month open every repository with the sheet alone; "" or why not."""
-    if not tell_escrow(config, journal, spool, now).is_proof_due:
-        return ""
+    """After a night: once a month open every repository with the sheet alone; then one fact. "" or why not."""
+    standing = _look(config, journal, now)
+    failure = _prove(config, journal, now) if standing.is_proof_due else ""
+    if failure:
+        logger.warning("the recovery sheet was not proven", extra={"why": failure})
+        standing = escrow.Standing(False, f"the recovery sheet does not open a repository: {failure}")
+    spool.write("escrow", now, ok=standing.ok, why=standing.why)
+    return f"recovery sheet: {failure}" if failure else ""
+
+
+def _look(config: Config, journal: Journal, now: datetime) -> escrow.Standing:
+    try:
+        return escrow.standing(escrow.fingerprint(config, journal), escrow.remembered(journal), now)
+    except (ColocError, OSError) as error:
+        return escrow.Standing(False, f"what opens the backups cannot be read: {error}")
+
+
+def _prove(config: Config, journal: Journal, now: datetime) -> str:
+    """Why the very sheet that was given away does not open a repository; "" when it opens them all."""
     try:
         identity, _ = escrow.prover(journal)
         sheet = escrow.decrypt(journal.folder / "escrow" / f"{config.coloc.name}.age", identity)
         outcome = escrow.prove(escrow.read_sheet(sheet), journal.folder)
         failures = [why for why in outcome.values() if why]
+        if not failures:
+            escrow.remember(journal, "escrow-proven", escrow.fingerprint(config, journal), now)
     except (ColocError, OSError) as error:
         failures = [str(error)]
-    if not failures:
-        escrow.remember(journal, "escrow-proven", escrow.fingerprint(config, journal), now)
-        return ""
-    logger.warning("the recovery sheet was not proven", extra={"why": failures[0]})
-    spool.write("escrow", now, ok=False, why=f"the recovery sheet does not open a repository: {failures[0]}")
-    return f"recovery sheet: {failures[0]}"
+    return failures[0] if failures else ""

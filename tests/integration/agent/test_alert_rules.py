@@ -28,7 +28,7 @@ FIRING = {
     **{
         f"coloc={coloc},rule={rule}": 1
         for coloc in ("hautepierre", "montreynaud")
-        for rule in ("backup_failed", "quota_exceeded")
+        for rule in ("backup_failed", "drill_failed", "quota_exceeded")
     },
 }
 CONFIG = """\
@@ -152,8 +152,8 @@ def test_an_alert_arrives_from_the_server_that_it_is_about(two_servers: tuple[st
                 seconds=90,
                 what="an alert at the receiver",
             )
-            # A backup is late or not by the day on which this runs.
-            firing = 'count by (coloc, rule) (ALERTS{alertstate="firing",rule!="backup_late"})'
+            # A backup is late, a drill overdue or not by the day on which this runs.
+            firing = 'count by (coloc, rule) (ALERTS{alertstate="firing",rule!~"backup_late|drill_overdue"})'
             until(lambda: prometheus.query(firing) == FIRING, seconds=90, what="the alerts of both, and no other")
             recorded = "count(count by (coloc) (coloc:project_memory_share:ratio)) == 2"
             shares = until(lambda: prometheus.query(recorded), seconds=90, what="the recordings of both")

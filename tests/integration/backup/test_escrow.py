@@ -93,6 +93,7 @@ def test_a_night_proves_the_sheet_each_month_and_fails_when_it_opens_nothing(wor
     night = world.run()
     assert (night.ok, "recovery sheet:" in night.problems[0]) == (False, True)
     assert last_escrow(world)[0] is False
+    assert len(world.facts("escrow")) == 4, "one word a night: two of the same moment would have no order"
 
 
 def test_a_passphrase_changes_at_all_hosts_or_at_none_and_a_cut_is_gone_on_with(world: World, coloc: Coloc) -> None:
