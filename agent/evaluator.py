@@ -73,6 +73,7 @@ class Evaluator:
             size_ratios=host_store.size_ratios(connection),
             escrow=host_store.escrow(connection),
             checks=tuple(drill_store.checks(connection)),
+            readings=observation.readings,
         )
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))

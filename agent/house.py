@@ -24,12 +24,15 @@ from agent.commands_in_rooms import listening_rooms, people_of
 from agent.copies import speaking
 from agent.delivery_facts import delivery_families
 from agent.door import Door
+from agent.measured_rules import custom_spans
+from agent.metric_rules import SPANS
 from agent.news import News
 from agent.observation import Observation
 from agent.own_families import status_families
 from agent.page.page import render
 from agent.page.words import language_of
 from agent.quotas import Standing
+from agent.readings import ReadingWindow
 from agent.rule_facts import rule_families
 from agent.rules import CollectorHealth
 from agent.scrape import scrape_routes
@@ -42,8 +45,8 @@ from alerts.building import channels_of, listener_of
 from alerts.delivery import Delivery
 from alerts.elsewhere import elsewhere_of
 from collectors.agent_facts import incident_families, name_families
-from collectors.sampler import Sampler
-from collectors.usage import UsageWindow
+from collectors.sampler import Sampler, health_families
+from collectors.usage import UsageWindow, is_fresh
 from coloc.config.whole import Config
 from coloc.errors import StateError
 from coloc.memory import KeptMemory
@@ -82,6 +85,7 @@ class House:
         self._collectors = collectors_of(config, self._memory)
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
         self._window = UsageWindow()
+        self._readings = ReadingWindow(spans_of(config))
         voice = speaking(config, state)
         self._teller = Teller(voice)
         self.chat = Chat(config)
@@ -139,8 +143,12 @@ class House:
         standings = self._sampler.standings()
         colocation = self._reader.current()
         health = tuple(CollectorHealth(item.name, item.failing_since, item.error) for item in standings)
-        usage = self._window.update(standings, colocation, time.monotonic())
-        return Observation(colocation, usage, health, blind_spots(self._collectors))
+        clock = time.monotonic()
+        usage = self._window.update(standings, colocation, clock)
+        families = [family for standing in standings if is_fresh(standing, clock) for family in standing.families]
+        known = [*families, *self._sampler.given(), *health_families(standings)]
+        readings = self._readings.update(known, clock)
+        return Observation(colocation, usage, health, blind_spots(self._collectors), readings)
 
     @property
     def url(self) -> str:
@@ -218,6 +226,12 @@ class House:
         if self._status is None:
             return _NOTHING_YET
         return Response(json.dumps(to_json(self._status), ensure_ascii=False).encode(), _JSON)
+
+
+def spans_of(config: Config) -> dict[str, float]:
+    """What rules ask to be remembered, and for how long."""
+    wanted = custom_spans(config.custom_rules)
+    return {name: max(SPANS.get(name, 0.0), wanted.get(name, 0.0)) for name in (*SPANS, *wanted)}
 
 
 def build_house(config: Config, state: State, now: datetime, wake: Callable[[], None]) -> House:

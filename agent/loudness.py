@@ -18,7 +18,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from agent.incidents import Finding, Incident, Severity
-from agent.rule_table import Concern
+from agent.rule_spec import Concern
 
 
 class Loudness(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from agent.readings import Readings
 from agent.rules import CollectorHealth
 from collectors.usage import Usage
 from coloc.model import Colocation
@@ -17,3 +18,4 @@ class Observation:
     usage: Usage = field(default_factory=Usage)
     collectors: tuple[CollectorHealth, ...] = ()
     blind_spots: tuple[str, ...] = ()
+    readings: Readings = field(default_factory=Readings)

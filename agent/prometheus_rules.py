@@ -5,6 +5,7 @@ Prometheus sees one thing more than the agent does: that the agent is silent.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -13,8 +14,10 @@ from typing import Any
 import yaml
 
 from agent.incidents import Severity
-from agent.rule_table import SPECS, RuleSpec
+from agent.rule_spec import RuleSpec
+from agent.rule_table import SPECS
 from alerts.messages import RULES as WORDS
+from coloc.config.custom_rules import CustomRule
 from coloc.config.rules import RuleChange
 from coloc.config.whole import Config
 from coloc.language import LANGUAGES, translator
@@ -37,6 +40,7 @@ def prometheus_rules(config: Config, *, only_here: bool) -> str:
         change = config.rules.get(spec.name, RuleChange())
         if not change.off:
             rules += _alerts(spec, change, config, only_here)
+    rules += [_custom(name, rule, config, only_here) for name, rule in config.custom_rules.items()]
     rules.append(_silent(config, only_here))
     groups = {"groups": [{"name": f"coloc-{config.coloc.name}" if only_here else "coloc", "rules": rules}]}
     return _HEAD + yaml.safe_dump(groups, sort_keys=False, allow_unicode=True, width=10_000)
@@ -88,14 +92,46 @@ def _silent(config: Config, only_here: bool) -> dict[str, Any]:
 
 
 def _filled(expression: str, spec: RuleSpec, change: RuleChange, config: Config, only_here: bool) -> str:
-    above = spec.above if change.above is None else change.above
-    if above is not None:
-        expression = expression.replace("ABOVE", f"{above:g}").replace("CLEAR", f"{above - spec.margin:g}")
-        expression = expression.replace("SEVERE", f"{max(above, spec.severe or 1.0):g}")
+    usual = spec.above if spec.below is None else spec.below
+    changed = change.above if spec.below is None else change.below
+    mark = usual if changed is None else changed
+    if mark is not None:
+        clear = mark - spec.margin if change.clear is None else change.clear
+        worse = max if spec.below is None else min
+        expression = expression.replace("ABOVE", _number(mark)).replace("BELOW", _number(mark))
+        expression = expression.replace("CLEAR", _number(clear))
+        expression = expression.replace("SEVERE", _number(mark if spec.severe is None else worse(mark, spec.severe)))
     expression = expression.replace("LATE", f"{config.backup.late_after:g}")
     expression = expression.replace("OVERDUE", f"{config.backup.drill.overdue_after:g}")
     here = f'coloc="{config.coloc.name}"' if only_here else ""
     return expression.replace("HERE", here).replace("{}", "").replace(",}", "}")
+
+
+def _number(figure: float) -> str:
+    return f"{figure:.12g}"
+
+
+def _custom(name: str, rule: CustomRule, config: Config, only_here: bool) -> dict[str, Any]:
+    """A rule that coloc.yml adds; its text has one language, that of who wrote it."""
+    chosen = [f"{label}={json.dumps(value)}" for label, value in sorted(rule.labels.items())]
+    chosen += [f'coloc="{config.coloc.name}"'] if only_here else []
+    series = rule.metric + (f"{{{','.join(chosen)}}}" if chosen else "")
+    if rule.over is not None:
+        series = f"increase({series}[{_span(timedelta(seconds=rule.over))}])"
+    elif rule.is_time:
+        series = f"time() - {series}"
+    sign, mark = (">=", rule.above) if rule.above is not None else ("<=", rule.below or 0.0)
+    text = rule.text or f"{rule.metric}: {{value}}"
+    text = re.sub(r"\{(\w+)\}", lambda m: "{{ $value }}" if m[1] == "value" else f"{{{{ $labels.{m[1]} }}}}", text)
+    alert: dict[str, Any] = {"alert": alert_name(name.replace("-", "_")), "expr": f"{series} {sign} {_number(mark)}"}
+    if rule.wait:
+        alert["for"] = _span(timedelta(seconds=rule.wait))
+    if rule.clear_after:
+        alert["keep_firing_for"] = _span(timedelta(seconds=rule.clear_after))
+    return alert | {
+        "labels": {"rule": name, "severity": rule.severity},
+        "annotations": {"summary": _WHERE + text, "runbook_url": "docs/runbook/custom.md"},
+    }
 
 
 _WHERE = "{{ $labels.coloc }}: "
@@ -116,6 +152,8 @@ def _annotations(spec: RuleSpec, language: str) -> dict[str, str]:
 def _template(text: str, spec: RuleSpec) -> str:
     """The words of a message with Prometheus' own placeholders in the place of ours."""
     text = text.replace("{label} ({app})", "{app}")
+    text = re.sub(r"\{(days|hours)\} \w+", "{{ $value | humanizeDuration }}", text)
+    text = text.replace("{number}", '{{ $value | printf "%.0f" }}')
     text = re.sub(r"\{percent\}\s*%", "{{ $value | humanizePercentage }}", text)
     for label in spec.subject:
         name = spec.metric_labels.get(label, label)

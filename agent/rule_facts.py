@@ -12,6 +12,7 @@ from agent import backup_store, drill_store, host_store
 from agent.awaited import awaited
 from agent.drill_awaited import drills_awaited
 from agent.quotas import QuotaStep, Standing
+from agent.service_level import LEVELS, service_of
 from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, check_families, drill_families
 from collectors.host_families import RoomFact, host_families
 from collectors.rule_facts import (
@@ -20,6 +21,7 @@ from collectors.rule_facts import (
     StepFact,
     TryFact,
     config_families,
+    level_families,
     project_families,
     step_families,
     try_families,
@@ -63,8 +65,13 @@ def rule_families(
     steps = [
         StepFact(item.project, item.resource, _STEPS.index(item.step)) for item in standings if item.used is not None
     ]
+    levels = [
+        (app, colocation.project_of(app), LEVELS.index(service_of(config, app)))
+        for app in sorted(colocation.inventory.apps)
+    ]
     return [
         *project_families(project_facts(config)),
+        *level_families(levels),
         *try_families(tries, waits, {name: up for name, up in hosts.items() if name in config.backup.hosts}),
         *_drills(config, colocation, state, backups, now),
         *_hosts(config, colocation, state),

@@ -1,60 +1,21 @@
 """The rules as a table: what the agent's judge (`rules.py`) and the alert rules for Prometheus both are made of.
 
-It judges nothing. What people read of a rule stands in `alerts/messages.py`, what to do about it in `docs/runbook/`;
-what coloc.yml changes of a rule is laid over this table.
+It judges nothing. What people read of a rule stands in `alerts/messages.py` and `alerts/measured_words.py`, what to do
+about it in `docs/runbook/`; what coloc.yml changes of a rule is laid over this table. Rules that only compare a figure
+with a threshold stand in `measured_table.py`.
 
 In expressions HERE stands for the labels that choose a colocation, SEVERITY for the rule's own, and
-ABOVE, SEVERE, CLEAR, LATE and OVERDUE for thresholds.
+ABOVE, BELOW, SEVERE, CLEAR, LATE and OVERDUE for thresholds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 
 from agent.incidents import Severity
-
-_NOW = timedelta(0)
-
-
-class Concern(StrEnum):
-    """What a rule is about: it decides whether what is critical rings at night, and whose level of service counts."""
-
-    MACHINE = "machine"
-    DATA = "data"  # backups and their proofs
-    APP = "app"
-    HOUSE = "house"  # quotas, upkeep, the agent itself
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSpec:
-    """One rule. `levels`: what Prometheus looks for, for each severity that the rule can have; the usual one first."""
-
-    name: str
-    subject: tuple[str, ...]  # the labels of its findings
-    levels: tuple[tuple[Severity, str], ...]
-    concern: Concern = Concern.HOUSE
-    wait: timedelta = _NOW
-    clear_after: timedelta = _NOW
-    above: float | None = None  # the threshold, where coloc.yml may change it
-    severe: float | None = None  # from here on it is critical
-    margin: float = 0.0  # so far below the threshold it is over
-    metric_labels: Mapping[str, str] = field(
-        default_factory=dict
-    )  # where metrics call a label of the subject otherwise
-
-    @property
-    def severity(self) -> Severity:
-        """How much it usually matters."""
-        return self.levels[0][0]
-
-    @property
-    def runbook(self) -> str:
-        """The page that says what to do, from the root of the project."""
-        return f"docs/runbook/{self.name}.md"
-
+from agent.measured_table import MEASURED
+from agent.rule_spec import Concern, RuleSpec, served_levels
 
 _DISK = "coloc_filesystem_used_ratio{HERE}"
 _QUOTA = "coloc_quota_used_ratio{HERE} and on (coloc, instance, project, resource) coloc_quota_step{HERE}"
@@ -63,7 +24,7 @@ _TABLE = (
     RuleSpec(
         "app_down",
         ("app", "project"),
-        ((Severity.CRITICAL, "coloc_app_up{HERE} == 0"),),
+        served_levels("coloc_app_up{HERE} == 0"),
         Concern.APP,
         wait=timedelta(seconds=30),
         clear_after=timedelta(seconds=30),
@@ -111,6 +72,7 @@ _TABLE = (
         ),
         Concern.DATA,
         above=0.90,
+        unit="ratio",
     ),
     RuleSpec("key_not_escrowed", (), ((Severity.WARNING, "coloc_backup_key_escrowed{HERE} == 0"),), Concern.DATA),
     RuleSpec(
@@ -148,6 +110,7 @@ _TABLE = (
         above=0.90,
         severe=0.97,
         margin=0.03,
+        unit="ratio",
         metric_labels={"filesystem": "mount"},
     ),
     RuleSpec(
@@ -157,7 +120,7 @@ _TABLE = (
     ),
     RuleSpec("config_invalid", (), ((Severity.WARNING, "coloc_config_last_reload_success{HERE} == 0"),)),
 )
-SPECS: Mapping[str, RuleSpec] = {spec.name: spec for spec in _TABLE}
+SPECS: Mapping[str, RuleSpec] = {spec.name: spec for spec in (*_TABLE, *MEASURED)}
 
 
 def concern_of(rule: str, labels: Mapping[str, str]) -> Concern:

@@ -2,7 +2,7 @@
 
 Each rule is a function from a `Situation` to findings: one per subject it can speak about, active or not. A subject it
 cannot speak about now has `active=None`, so that a gap in the measures neither raises nor resolves anything.
-Severities, waits and thresholds stand in `rule_table.py`.
+Severities, waits and thresholds stand in `rule_table.py`; rules that only compare a figure, in `measured_rules.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from agent.awaited import awaited
 from agent.backup_store import BackupStanding
@@ -17,7 +18,10 @@ from agent.drill_awaited import drills_awaited
 from agent.drill_store import CheckStanding, DrillStanding
 from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
+from agent.measured_rules import CUSTOM, custom, judged, measured
+from agent.metric_rules import FIGURES, sources
 from agent.quotas import QuotaStep, Standing
+from agent.readings import Readings
 from agent.rule_table import SPECS
 from agent.service_level import served
 from agent.sizes import size
@@ -58,6 +62,7 @@ class Situation:
     size_ratios: Mapping[tuple[str, str], float] = field(default_factory=dict)  # (app, host) → of the backups before
     escrow: Escrow | None = None
     checks: tuple[CheckStanding, ...] = ()
+    readings: Readings = field(default_factory=Readings)
 
     def is_open(self, finding: Finding) -> bool:
         """True when the incident that a finding is about is open: then its clearing threshold counts."""
@@ -69,17 +74,19 @@ Rule = Callable[[Situation], Iterator[Finding]]
 
 
 def app_down(situation: Situation) -> Iterator[Finding]:
-    """An app whose unit does not run."""
+    """An app whose unit does not run. What systemd has given up is told at once."""
+    failed = {labels["app"] for labels, on in situation.readings.now("coloc_unit_state", state="failed") if on}
     for app_id, app in sorted(situation.colocation.inventory.apps.items()):
         if app.state is AppState.STRAY or app_id not in situation.app_up:
             continue
         up = situation.app_up[app_id]
-        yield _finding(
+        finding = _finding(
             "app_down",
             (("app", app_id), ("project", situation.colocation.project_of(app_id))),
             None if up is None else not up,
             value={"label": app.label, "units": ", ".join(app.services[:5])},
         )
+        yield replace(finding, wait=timedelta(0)) if app_id in failed else finding
 
 
 def collector_failing(situation: Situation) -> Iterator[Finding]:
@@ -193,11 +200,12 @@ def backup_shrunk(situation: Situation) -> Iterator[Finding]:
 
 def host_nearly_full(situation: Situation) -> Iterator[Finding]:
     """A backup host with less than 1 GB free (below it Borg cannot even make room), or near what we may use there."""
-    mark = _threshold(situation, "host_nearly_full")
+    change = situation.config.rules.get("host_nearly_full", RuleChange())
+    mark = SPECS["host_nearly_full"].above if change.above is None else change.above
     for host in sorted(situation.config.backup.hosts):
         room = situation.rooms.get(host, Room(None, None, None))
         told = []
-        if room.used_ratio is not None and room.used_ratio >= mark:
+        if room.used_ratio is not None and mark is not None and room.used_ratio >= mark:
             told.append(f"{100 * room.used_ratio:.0f} % / {size(room.quota_bytes or 0)}")
         if room.free_bytes is not None and room.free_bytes < LOW_BYTES:
             told.append(f"< {size(LOW_BYTES)}")
@@ -216,19 +224,12 @@ def key_not_escrowed(situation: Situation) -> Iterator[Finding]:
 
 def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
     """A filesystem that holds apps is nearly full; over only when it is three points emptier."""
-    spec = SPECS["disk_nearly_full"]
-    above, severe = _threshold(situation, "disk_nearly_full"), spec.severe or 1.0
+    spec, change = SPECS["disk_nearly_full"], situation.config.rules.get("disk_nearly_full", RuleChange())
     for filesystem in situation.filesystems:
-        ratio = filesystem.used_ratio
-        finding = _finding(
-            "disk_nearly_full",
-            (("filesystem", filesystem.mount),),
-            None,
-            severity=Severity.CRITICAL if ratio >= max(above, severe) else None,
-            value={"percent": f"{ratio * 100:.0f}"},
-        )
-        mark = above - spec.margin if situation.is_open(finding) else above
-        yield replace(finding, active=ratio >= mark)
+        finding = _finding("disk_nearly_full", (("filesystem", filesystem.mount),), None, value={})
+        # In whole percents: on a disk a twentieth is much.
+        value = {"percent": f"{filesystem.used_ratio * 100:.0f}"}
+        yield replace(judged(situation, finding, spec, change, filesystem.used_ratio), value=value)
 
 
 def quota_exceeded(situation: Situation) -> Iterator[Finding]:
@@ -271,6 +272,7 @@ RULES: Mapping[str, Rule] = {
     "disk_nearly_full": disk_nearly_full,
     "quota_exceeded": quota_exceeded,
     "config_invalid": config_invalid,
+    **{name: partial(measured, name=name) for name in FIGURES},
 }
 
 
@@ -282,7 +284,7 @@ def findings(situation: Situation) -> list[Finding]:
         if not change.off:
             config = situation.config
             found += [_changed(served(config, finding), change) for finding in rule(situation)]
-    return found
+    return [*found, *custom(situation)]
 
 
 def able(situation: Situation) -> frozenset[str]:
@@ -294,7 +296,13 @@ def able(situation: Situation) -> frozenset[str]:
         blind.add("disk_nearly_full")
     if not situation.collectors:
         blind.add("collector_failing")
-    return frozenset(RULES) - blind
+    readings = situation.readings
+    blind |= {name for name in FIGURES if not all(readings.knows(source) for source in sources(name))}
+    # A rule of coloc.yml whose metric nobody measures now is blind; one that coloc.yml no longer has is over.
+    mine = {f"{CUSTOM}{name}": rule for name, rule in situation.config.custom_rules.items()}
+    open_ones = {key.split("{", 1)[0] for key in situation.open_keys if key.startswith(CUSTOM)}
+    gone = open_ones - set(mine)
+    return frozenset(RULES) - blind | gone | {name for name, rule in mine.items() if readings.knows(rule.metric)}
 
 
 def _changed(finding: Finding, change: RuleChange) -> Finding:
@@ -317,11 +325,6 @@ def _finding(
 ) -> Finding:
     spec = SPECS[rule]
     return Finding(rule, labels, active, severity or spec.severity, spec.wait, spec.clear_after, value)
-
-
-def _threshold(situation: Situation, rule: str) -> float:
-    change = situation.config.rules.get(rule)
-    return change.above if change and change.above is not None else SPECS[rule].above or 1.0
 
 
 def _backup_labels(situation: Situation, app: str, host: str) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,8 @@ from agent.loudness import by_service
 from agent.rule_table import concern_of
 from coloc.config.whole import Config
 
+LEVELS = ("best_effort", "standard", "high")
+
 
 def service_of(config: Config, app: str) -> str:
     """The level of service of an app; "" when nothing is named."""

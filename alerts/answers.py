@@ -8,8 +8,8 @@ from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
-from alerts.messages import n_
 from alerts.plain import plain
+from alerts.words import n_
 from coloc.language import translator
 from coloc.outbox import Message
 from coloc.times import for_people

@@ -11,8 +11,10 @@ from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
+from alerts.measured_words import CUSTOM, MEASURED
 from alerts.plain import plain
 from alerts.reasons import in_language
+from alerts.words import Words, n_
 from coloc.language import Translate, translator
 from coloc.outbox import Message
 from coloc.times import for_people
@@ -34,20 +36,6 @@ class IncidentText:
     silenced_until: datetime | None = None
     unstable: bool = False  # it comes and goes
     followers: int = 0  # what follows from it and keeps quiet
-
-
-def n_(text: str) -> str:
-    """Marks a text for translation where the table below holds it."""
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What is said of one rule: the title, what more is known, and what to do."""
-
-    title: str
-    detail: str
-    to_do: str
 
 
 RULES: Mapping[str, Words] = {
@@ -121,6 +109,7 @@ RULES: Mapping[str, Words] = {
         n_("It says: {error}"),
         n_("Mend the file, then: systemctl reload coloc-agent"),
     ),
+    **MEASURED,
 }
 _UNKNOWN = Words(n_("Incident of the rule {rule}"), "", n_("See: coloc-agent alerts"))
 SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
@@ -137,13 +126,17 @@ _RESOURCES = {
 
 def incident_title(incident: IncidentText, language: str, zone: ZoneInfo) -> str:
     """The one line that names an incident."""
-    return _fill(RULES.get(incident.rule, _UNKNOWN).title, incident, translator(language), zone)
+    return _fill(_words(incident.rule).title, incident, translator(language), zone)
+
+
+def _words(rule: str) -> Words:
+    return CUSTOM if rule.startswith("custom:") else RULES.get(rule, _UNKNOWN)
 
 
 def incident_message(incident: IncidentText, language: str, zone: ZoneInfo) -> Message:
     """The message of an incident as it stands now."""
     say = translator(language)
-    words = RULES.get(incident.rule, _UNKNOWN)
+    words = _words(incident.rule)
     title = _fill(words.title, incident, say, zone)
     resolved = incident.phase == "resolved"
     sign = "✅" if resolved else SIGNS.get(incident.severity, "🟠")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 from zoneinfo import ZoneInfo
 
-from alerts.messages import SIGNS, IncidentText, incident_title, n_
+from alerts.messages import SIGNS, IncidentText, incident_title
 from alerts.plain import plain
+from alerts.words import n_
 from coloc.language import Translate, translator
 from coloc.outbox import Message
 from coloc.times import for_people

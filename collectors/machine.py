@@ -91,6 +91,13 @@ class MachineCollector:
                 family.add_metric([minutes], value)
             yield family
         yield from self._pressure()
+        routes = self._files.read("net/route"), self._files.read("net/ipv6_route")
+        if any(routes):
+            yield GaugeMetricFamily(
+                "coloc_machine_network_up",
+                "1 when there is a way out of the machine: a default route.",
+                value=float(has_default_route(*routes)),
+            )
 
     def _cpu(self) -> Iterator[Metric]:
         cpu = parse_cpu(self._files.read("stat"))
@@ -179,6 +186,27 @@ def parse_pressure(data: bytes) -> dict[str, int]:
         if words and words[0] in (b"some", b"full") and total.startswith(b"total=") and _is_number(total[6:]):
             found[words[0].decode()] = int(total[6:])
     return found
+
+
+def has_default_route(v4: bytes, v6: bytes) -> bool:
+    """True when /proc/net/route or /proc/net/ipv6_route has a default route that is up and does not reject."""
+    for line in v4.split(b"\n")[1:]:
+        words = line.split()
+        if len(words) > 7 and words[1] == words[7] == b"00000000" and _flags(words[3]) & 0x201 == 0x1:
+            return True
+    for line in v6.split(b"\n"):
+        words = line.split()
+        is_default = len(words) == 10 and words[0] == b"0" * 32 and words[1] == b"00" and words[9] != b"lo"
+        if is_default and _flags(words[8]) & 0x201 == 0x1:
+            return True
+    return False
+
+
+def _flags(word: bytes) -> int:
+    try:
+        return int(word, 16)
+    except ValueError:
+        return 0
 
 
 def _is_number(word: bytes) -> bool:

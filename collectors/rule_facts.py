@@ -63,6 +63,16 @@ def project_families(rows: Iterable[ProjectFact]) -> list[Metric]:
     return [family]
 
 
+def level_families(rows: Iterable[tuple[str, str, int]]) -> list[Metric]:
+    """The level of service of each (app, project): 0 best effort, 1 standard, 2 high."""
+    family = GaugeMetricFamily(
+        "coloc_app_service_level", "Level of service: 0 best effort, 1 standard, 2 high.", labels=["app", "project"]
+    )
+    for app, project, level in rows:
+        family.add_metric([app, project], level)
+    return [family]
+
+
 def try_families(tries: Iterable[TryFact], waits: Iterable[AwaitedFact], hosts: Mapping[str, bool]) -> list[Metric]:
     """How the last backups went, since when the next are awaited, and which hosts answered."""
     success = GaugeMetricFamily("coloc_backup_last_try_success", "1 when the last backup went well.", labels=_BACKUP)

@@ -86,6 +86,11 @@ class Sampler:
             self._given[name] = kept, encode(name, self._cap.apply(with_old_names(kept)))
         self._news.set()
 
+    def given(self) -> tuple[Metric, ...]:
+        """The families that were put, as they are now."""
+        with self._given_lock:
+            return tuple(family for families, _ in self._given.values() for family in families)
+
     def standings(self) -> tuple[Standing, ...]:
         """How each collector is doing, with what it last found."""
         return tuple(guard.standing() for guard in self._guards)

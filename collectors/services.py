@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -17,6 +18,18 @@ from coloc.services import Unit
 MOST_UNITS = 4  # of one app that have series of their own
 _STATES = {"active", "reloading", "inactive", "failed", "activating", "deactivating", "maintenance", "refreshing"}
 
+# What apps rest on, where it is installed and is to run; with php-fpm of each version, and PostgreSQL's clusters.
+SERVICES = (
+    "nginx",
+    "mariadb",
+    "redis-server",
+    "postfix",
+    "dovecot",
+    "slapd",
+    "ssh",
+    "yunohost-api",
+    "yunohost-portal-api",
+)
 Show = Callable[[Iterable[str]], Mapping[str, Unit]]
 
 
@@ -26,14 +39,16 @@ class ServicesCollector:
     name = "services"
     deadline_seconds = 10.0
 
-    def __init__(self, *, interval_seconds: float = 15.0, show: Show = services.show) -> None:
+    def __init__(self, *, interval_seconds: float = 15.0, show: Show = services.show, root: Path | None = None) -> None:
+        """`root`: where this machine's own services are looked for; None: they are not looked at."""
         self.interval_seconds = interval_seconds
-        self._show = show
+        self._show, self._root = show, root
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Ask for all units at once."""
         units = {app_id: units_of(app) for app_id, app in sorted(colocation.inventory.apps.items())}
-        names = sorted({unit for wanted in units.values() for unit in wanted})
+        shared = self._shared(colocation)
+        names = sorted({*shared, *(unit for wanted in units.values() for unit in wanted)})
         known = self._show(names) if names else {}
         ups = {app_id: worst([known[unit].up for unit in wanted if unit in known]) for app_id, wanted in units.items()}
         apps = GaugeMetricFamily(
@@ -52,6 +67,28 @@ class ServicesCollector:
             family.add_metric([project], float(up))
         yield family
         yield from unit_families(colocation, known)
+        if shared:
+            yield from service_families({unit: known[unit] for unit in shared if unit in known})
+
+    def _shared(self, colocation: Colocation) -> tuple[str, ...]:
+        if self._root is None:
+            return ()
+        clusters = sorted((self._root / "etc/postgresql").glob("[0-9]*/*"))
+        names = [*SERVICES, *(f"postgresql@{place.parent.name}-{place.name}" for place in clusters[:8])]
+        names += [unit for app in colocation.inventory.apps.values() for unit in php_units(app)]
+        return tuple(dict.fromkeys(names))
+
+
+def service_families(known: Mapping[str, Unit]) -> Iterator[Metric]:
+    """How the services are that apps share, those that are to run."""
+    up = GaugeMetricFamily("coloc_service_up", "1 when a service that apps share runs, 0 when not.", labels=["unit"])
+    failed = GaugeMetricFamily("coloc_service_failed", "1 when systemd has given the service up.", labels=["unit"])
+    for name, unit in sorted(known.items()):
+        if unit.is_wanted and unit.up is not None:
+            up.add_metric([clean(name)], float(unit.up))
+            failed.add_metric([clean(name)], float(unit.active == "failed"))
+    yield up
+    yield failed
 
 
 def unit_families(colocation: Colocation, known: Mapping[str, Unit]) -> Iterator[Metric]:

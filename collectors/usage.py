@@ -82,7 +82,7 @@ class UsageWindow:
 
     def update(self, standings: Sequence[Standing], colocation: Colocation, clock: float) -> Usage:
         """The use at `clock` (monotonic). Call it every few seconds."""
-        fresh = [standing for standing in standings if _is_fresh(standing, clock)]
+        fresh = [standing for standing in standings if is_fresh(standing, clock)]
         figures = _Figures(fresh, self._cores(fresh))
         apps = {app: _app_usage(app, colocation.project_of(app), figures) for app in colocation.inventory.apps}
         projects = {project: _project_usage(project, figures) for project in colocation.projects}
@@ -184,7 +184,8 @@ def _cpu_seconds(standing: Standing) -> dict[Subject, float]:
     return sums
 
 
-def _is_fresh(standing: Standing, clock: float) -> bool:
+def is_fresh(standing: Standing, clock: float) -> bool:
+    """True when its collector looked lately enough for its figures to be judged."""
     if standing.last_success_clock is None:
         return False
     oldest = max(_STALE_SECONDS, _STALE_LOOKS * standing.interval_seconds)

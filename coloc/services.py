@@ -13,7 +13,7 @@ from coloc.command import CommandFailed, Run, run
 from coloc.errors import ColocError
 
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,250}")
-_PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,ControlGroup,NRestarts,Result,Type"
+_PROPERTIES = "Id,LoadState,ActiveState,SubState,MainPID,ControlGroup,NRestarts,Result,Type,UnitFileState"
 _BATCH = 200
 
 
@@ -30,6 +30,12 @@ class Unit:
     restarts: int = 0
     result: str = ""
     type: str = ""
+    file_state: str = ""  # enabled | enabled-runtime | disabled | …
+
+    @property
+    def is_wanted(self) -> bool:
+        """True when it is there and is to run: started at boot, or running anyway."""
+        return self.load == "loaded" and (self.active != "inactive" or self.file_state.startswith("enabled"))
 
     @property
     def up(self) -> bool | None:
@@ -85,6 +91,7 @@ def parse_show(text: str) -> list[Unit]:
                 _number(values.get("NRestarts")),
                 values.get("Result", ""),
                 values.get("Type", ""),
+                values.get("UnitFileState", ""),
             )
         )
     return units

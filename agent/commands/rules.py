@@ -46,6 +46,11 @@ def _rows(config: Config) -> Iterator[tuple[str, str, str, str]]:
     for name, spec in SPECS.items():
         change = config.rules.get(name, RuleChange())
         wait = spec.wait.total_seconds() if change.wait is None else change.wait
-        above = spec.above if change.above is None else change.above
+        usual = spec.above if spec.below is None else spec.below
+        changed = change.above if spec.below is None else change.below
+        above = None if not spec.unit else usual if changed is None else changed
         severity = "off" if change.off else change.severity or str(spec.severity)
         yield name, severity, f"{wait:g} s" + (f", {above:g}" if above is not None else ""), spec.runbook
+    for name, rule in config.custom_rules.items():
+        mark = rule.above if rule.above is not None else rule.below
+        yield name, rule.severity, f"{rule.wait:g} s, {mark:g}", "docs/runbook/custom.md"

@@ -1,4 +1,4 @@
-"""Names in coloc.yml that stand for nobody: projects and people that no block describes."""
+"""Names in coloc.yml that stand for nobody: projects and people that no block describes; thresholds of no rule."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from coloc.config.mistakes import nearest, shown
+from coloc.config.rules import wrong_thresholds
 
 
 def strangers(data: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:
@@ -27,6 +28,7 @@ def strangers(data: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:
         if isinstance(project, str) and project not in projects:
             words = f"names {shown(project)}, which is not in projects:{nearest(project, projects)}"
             yield ["backup", "hosts", name, "project"], words
+    yield from wrong_thresholds(_mapping(data.get("rules")))
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -80,13 +80,36 @@ def _parse_clock(value: object) -> object:
 
 def parse_window(value: object) -> object:
     """`22:00-08:00` as it is; `off` (which YAML reads as false) is no window at all."""
-    if value is False or value is None:
+    if value is False or value is None or value == "off":
         return None
     begin, _, end = as_word(value).partition("-")
     try:
         return f"{_parse_clock(begin.strip())}-{_parse_clock(end.strip())}"
     except ValueError as error:
         raise ValueError("write two times of day such as 22:00-08:00, or off") from error
+
+
+def parse_threshold(value: object) -> float:
+    """`0.9`, `90%`, `15m`, `10G`, `200` → a number: a part of the whole, seconds, bytes, pieces."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if abs(value) < 2.0**63 else float("inf")
+    text = as_word(value).strip()
+    if re.fullmatch(r"\d{1,9}([.,]\d{1,9})?\s*%", text):
+        return float(text.rstrip("% ").replace(",", ".")) / 100
+    for parse in (parse_seconds, parse_bytes):
+        try:
+            return float(parse(text))
+        except ValueError:
+            continue
+    raise ValueError("write a threshold such as 0.9, 90%, 15m, 10G or 200")
+
+
+def with_other_names(data: Any) -> Any:
+    """`for` and `clear_for`, as other tools call them, are `wait` and `clear_after`."""
+    if not isinstance(data, Mapping):
+        return data
+    names = {"for": "wait", "clear_for": "clear_after"}
+    return {names.get(key, key) if names.get(key) not in data else key: value for key, value in data.items()}
 
 
 def _parse_zone(value: object) -> object:
@@ -112,6 +135,7 @@ def nothing_means_defaults(value: object) -> object:
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 ClockTime = Annotated[str, BeforeValidator(_parse_clock)]
+Threshold = Annotated[float, BeforeValidator(parse_threshold)]
 DayWindow = Annotated[str | None, BeforeValidator(parse_window)]
 Zone = Annotated[str, BeforeValidator(_parse_zone)]
 Place = Annotated[Path, BeforeValidator(_absolute)]

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, model_validator
 
 from coloc.config.backups import Backup
 from coloc.config.channels import Channels
+from coloc.config.custom_rules import CustomRule
 from coloc.config.documents import MAX_TOLD
 from coloc.config.places import DatabaseServers, Listen, Paths, Sampling, parse_listen
 from coloc.config.projects import Adminsys, AppEntry, Project
@@ -43,6 +44,7 @@ class Config(Described):
     backup: Backup = Backup()
     channels: Channels = Channels()
     rules: dict[RuleName, RuleChange] = {}
+    custom_rules: dict[Name, CustomRule] = {}
     sampling: Sampling = Sampling()
     startup_quiet: Seconds = 60.0
     quiet_hours: DayWindow = "22:00-08:00"
@@ -52,7 +54,8 @@ class Config(Described):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
-        unknown = list(islice(strangers(self.model_dump(include={"projects", "apps", "adminsys", "backup"})), MAX_TOLD))
+        told = {"projects", "apps", "adminsys", "backup", "rules"}
+        unknown = list(islice(strangers(self.model_dump(include=told)), MAX_TOLD))
         if unknown:
             raise ValueError("; ".join(f"{'.'.join(map(str, place))}: {words}" for place, words in unknown))
         return self

@@ -43,6 +43,7 @@ from collectors.rule_facts import (
     StepFact,
     TryFact,
     config_families,
+    level_families,
     project_families,
     step_families,
     try_families,
@@ -169,7 +170,7 @@ class MeasuredHouse:
             ),
             MachineCollector(files=machine, ticks_per_second=100),
             FilesystemsCollector(self.root, statvfs=_statvfs),
-            ServicesCollector(show=_show),
+            ServicesCollector(show=_show, root=self.root),
             DiskCollector(self.root, walk=FlatWalk),
             DatabasesCollector(
                 self.root,
@@ -250,6 +251,7 @@ def _judged() -> list[Metric]:
     steps = [StepFact("velo", "cpu", 0), StepFact("velo", "disk", 1)]
     return [
         *project_families(projects),
+        *level_families([("blog", "chorale", 0), ("nuage", "_shared", 2)]),
         *try_families(tries, waits, {"merle": True}),
         *host_families(
             [RoomFact("merle", 5_000_000_000, 4_000_000_000, 0.4)],
@@ -287,7 +289,10 @@ def _statvfs(_: Path) -> os.statvfs_result:
 
 
 def _show(units: Iterable[str]) -> Mapping[str, Unit]:
-    return {unit: Unit(unit, active="failed" if unit == "nuage-push" else "active") for unit in units}
+    there = {"nginx": "loaded", "php8.2-fpm": "loaded"}
+    return {
+        unit: Unit(unit, there.get(unit, "unknown"), "failed" if unit == "nuage-push" else "active") for unit in units
+    }
 
 
 def _ask_postgresql() -> Answer:

@@ -20,6 +20,9 @@ class FakeProc:
         (root / "pressure").mkdir()
         for resource in ("cpu", "memory", "io"):
             (root / "pressure" / resource).write_text("some avg10=0.00 total=2500000\nfull avg10=0.00 total=500000\n")
+        (root / "net").mkdir()
+        way_out = "eth0\t00000000\t010000C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        (root / "net/route").write_text("Iface\tDestination\tGateway\tFlags\n" + way_out)
         self.process(1, name="systemd", parent=0, cgroup="/init.scope")
 
     def process(  # one argument a fact

@@ -18,6 +18,7 @@ from agent.rules import RULES
 from coloc.config.reading import load_config
 from coloc.config.values import Limit
 from coloc.config.whole import Config
+from coloc.metric_names import METRICS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -54,7 +55,7 @@ def test_the_reference_knows_every_key_of_coloc_yml_and_no_other() -> None:
 
 def test_the_reference_knows_every_rule_and_no_other() -> None:
     text = (REFERENCE / "configuration.md").read_text()
-    table = text[text.index("| rule |") : text.index("## Rhythm")]
+    table = text[text.index("| rule |") : text.index("Each has a page in the runbook")]
     assert set(re.findall(r"(?m)^\| `(\w+)` \|", table)) == set(RULES)
 
 
@@ -82,6 +83,11 @@ def test_the_reference_knows_every_metric_with_its_type_and_labels() -> None:
     told = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
     assert len(rows) == len(told)
     assert told == exposed()
+
+
+def test_a_rule_of_coloc_yml_may_name_every_metric() -> None:
+    known = {name: tuple(sorted(labels)) for name, (kind, labels) in exposed().items() if kind != "histogram"}
+    assert dict(METRICS) == known, "coloc/metric_names.py: write the lines that differ"
 
 
 def test_questions_to_prometheus_use_metrics_that_exist() -> None:

@@ -153,7 +153,9 @@ def test_an_alert_arrives_from_the_server_that_it_is_about(two_servers: tuple[st
                 what="an alert at the receiver",
             )
             # A backup is late, a drill overdue or not by the day on which this runs.
-            firing = 'count by (coloc, rule) (ALERTS{alertstate="firing",rule!~"backup_late|drill_overdue"})'
+            firing = (
+                'count by (coloc, rule) (ALERTS{alertstate="firing",rule!~"backup_late|backup_unproven|drill_overdue"})'
+            )
             until(lambda: prometheus.query(firing) == FIRING, seconds=90, what="the alerts of both, and no other")
             recorded = "count(count by (coloc) (coloc:project_memory_share:ratio)) == 2"
             shares = until(lambda: prometheus.query(recorded), seconds=90, what="the recordings of both")

@@ -10,7 +10,7 @@ import pytest
 
 from agent.incidents import Finding, Incident, Phase, Severity
 from agent.loudness import Loudness, by_service, is_night, loudness
-from agent.rule_table import Concern
+from agent.rule_spec import Concern
 from agent.silences import Silence, is_silenced
 
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)

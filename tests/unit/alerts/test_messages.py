@@ -22,6 +22,7 @@ from coloc.language import parse_po, translator
 PARIS = ZoneInfo("Europe/Paris")
 SINCE = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 LABELS = {"app": "mattermost", "project": "rosalinde", "host": "alouette", "filesystem": "/", "collector": "disk"}
+LABELS |= {"unit": "mariadb", "pool": "blog", "kind": "mysql", "resource": "io", "domain": "velo.test"}
 VALUE = {
     "label": "Tchat",
     "units": "mattermost.service",
@@ -31,6 +32,9 @@ VALUE = {
     "percent": "93",
     "step": "warn",
     "resource": "disk",
+    "number": "200",
+    "days": "3",
+    "hours": "7",
 }
 DOWN = IncidentText(7, "app_down", LABELS, "critical", "firing", SINCE, value=VALUE)
 CATALOGUE = Path(alerts.messages.__file__).parents[1] / "coloc" / "locale" / "fr.po"

@@ -322,6 +322,40 @@ def test_a_rule_that_does_not_exist_is_told_with_the_nearest() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("rules: {memory_low: {above: 0.5}}", "this rule has its threshold in below:"),
+        ("rules: {app_down: {above: 0.5}}", "this rule has no threshold"),
+        ("rules: {memory_low: {below: 200%}}", "write a number of at most 1"),
+        ("rules: {mail_burst: {above: many}}", "write a threshold such as 0.9, 90%, 15m, 10G or 200"),
+        ("custom_rules: {a: {metric: coloc_app_memory_byts, above: 1G}}", "did you mean 'coloc_app_memory_bytes'?"),
+        ("custom_rules: {a: {metric: coloc_app_memory_bytes}}", "write one threshold, above or below"),
+        (
+            "custom_rules: {a: {metric: coloc_app_memory_bytes, above: 1, labels: {ap: x}}}",
+            "coloc_app_memory_bytes has no label 'ap'; did you mean 'app'?",
+        ),
+        ("custom_rules: {a: {metric: coloc_mail_open, above: 1, clear: 2}}", "clear: must lie on the good side"),
+        ("quiet_hours: tonight", "write two times of day such as 22:00-08:00, or off"),
+        ("apps: {blog: {service: gold}}", "write one of 'best_effort', 'standard' or 'high'"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_told(written: str, told: str) -> None:
+    (mistake,) = mistakes(SMALLEST + written + "\n")
+    assert mistake.startswith("coloc.yml, line 2: ")
+    assert told in mistake
+
+
+def test_thresholds_are_written_as_people_think_of_them() -> None:
+    text = "rules: {memory_low: {below: 10%}, certificate_expiring: {below: 14d, for: 1h, clear_for: 2h}}\n"
+    config = parse(SMALLEST + text + "quiet_hours: off\n")
+    assert config.rules["memory_low"].below == 0.1
+    change = config.rules["certificate_expiring"]
+    assert (change.below, change.wait, change.clear_after) == (14 * 86400, 3600, 7200)
+    assert config.quiet_hours is None
+    assert parse(SMALLEST + "quiet_hours: 23:00 - 7:00\n").quiet_hours == "23:00-07:00"
+
+
 def test_every_rule_of_the_agent_can_be_changed_and_no_other() -> None:
     assert tuple(RULES) == RULE_NAMES
     config = parse(SMALLEST + "rules:\n" + "".join(f"  {name}: {{off: true}}\n" for name in RULES))
