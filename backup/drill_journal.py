@@ -68,6 +68,11 @@ class DrillJournal:
             (host, app, moment if ok and whole else None, moment, int(ok)),
         )
 
+    def keep_only(self, host: str, apps: Sequence[str]) -> None:
+        """Forget the drills of apps that have no archive on a host any more."""
+        marks = ", ".join("?" * len(apps))
+        self.ask(f"DELETE FROM drills WHERE host = ? AND app NOT IN ({marks})", (host, *apps))  # noqa: S608 - marks
+
     def downloaded(self, host: str, month: str) -> int:
         """What was read from a host in a month ("2026-11")."""
         rows = self.ask("SELECT bytes FROM downloads WHERE host = ? AND month = ?", (host, month))

@@ -10,7 +10,7 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from backup.check_slices import slice_of
 from backup.drill import Drill, Proof
 from backup.drill_databases import drop_scratch
 from backup.drill_files import remove_tree
-from backup.drill_journal import DrillJournal
+from backup.drill_journal import DrillJournal, open_drill_journal
 from backup.drill_plan import Pair, Purse, Turn, due, plan_turns
 from backup.host_time import window_ends
 from backup.hosts import hosts_named, open_known, open_repository
@@ -61,6 +61,7 @@ class DrillNight:
     turns: list[Turn] = field(default_factory=list)
     done: list[Drilled] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)  # hosts
 
     @property
     def ok(self) -> bool:
@@ -94,6 +95,7 @@ class DrillRun:
             try:
                 for candidate in self._newest(host):
                     found[candidate.set.app, host] = candidate
+                night.answered.append(host)
             except ColocError as error:
                 night.problems.append(error.sentence())
         for app in self.apps:
@@ -112,6 +114,8 @@ class DrillRun:
         end = time.monotonic() + (24 * 3600.0 if self.apps else self.config.backup.drill.max_duration)
         clear_leftovers(self.config, self.journal, run=self.run)
         night, found = self.plan()
+        for host in night.answered:  # what was deleted there is forgotten here as well
+            self.journal.keep_only(host, [app for app, where in found if where == host])
         if not self.apps:
             self._check(night, end)
         cpu = 0.0
@@ -275,6 +279,13 @@ def clear_leftovers(config: Config, journal: DrillJournal, *, run: Run | None = 
             else:
                 drop_scratch(kind, name, servers, run=run or cancelled_by(threading.Event()))
             journal.gone(kind, name)
+
+
+def clear_killed(config: Config) -> None:
+    """The same for a run of something else, which need not know whether there ever was a drill. Raises StateError."""
+    if (config.paths.journal / "drills.db").exists():
+        with closing(open_drill_journal(config.paths.journal)) as journal:
+            clear_leftovers(config, journal)
 
 
 def _cpu_seconds() -> float:

@@ -21,6 +21,7 @@ from backup.borg import Repository
 from backup.borg_errors import HostDown, RepositoryLocked, RepositoryMissing, Stopped
 from backup.borg_output import Listing
 from backup.copied import refuse_copy
+from backup.drills import clear_killed
 from backup.hooks import Hooks, undo_left
 from backup.host_apps import in_one_order, in_order
 from backup.host_time import HostTime, waits, window_ends
@@ -146,6 +147,10 @@ class _Night:
 
     def go(self, names: Sequence[str]) -> NightResult:
         clear_leftovers(self.config)
+        try:
+            clear_killed(self.config)
+        except StateError as error:
+            self.recorder.problem(error.sentence())
         for why in undo_left(self.config.paths.journal):
             self.recorder.problem(why)
         if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not

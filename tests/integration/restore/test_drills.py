@@ -17,7 +17,7 @@ from agent.colocation import read_colocation
 from backup.borg import Repository
 from backup.drill import Drill
 from backup.drill_journal import open_drill_journal
-from backup.drills import DrillNight, DrillRun, clear_leftovers
+from backup.drills import DrillNight, DrillRun, clear_killed
 from backup.hosts import open_repository
 from backup.journal import open_journal
 from backup.manifest import Manifest
@@ -217,10 +217,7 @@ def test_what_a_killed_drill_left_goes_at_the_next_start(drills: Make, house: Ho
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status)
     assert world.leftovers()
-    journal = open_drill_journal(world.config.paths.journal)
-    clear_leftovers(world.config, journal)
-    assert journal.leftovers() == []
-    journal.close()
+    clear_killed(world.config)
     assert world.leftovers() == []
     assert world.run().ok
 
