@@ -71,6 +71,23 @@ class Drills:
         return found + [row[0] for row in rows if row[0].startswith("coloc_drill_")]
 
 
+@pytest.fixture
+def house(house: House, tmp_path: Path) -> House:
+    """With a repository of its own: two servers on one are noticed, rightly."""
+    data = json.loads(json.dumps(house.data))
+    place = tmp_path / "repository"
+    before = data["backup"]["hosts"]["alouette"]["path"]
+    command.run(["cp", "-a", before, str(place)], timeout=60)
+    command.run(["rm", "-rf", str(house.config.paths.journal / "borg")], timeout=60)  # Borg knows the old place, too
+    journal = open_journal(house.config.paths.journal)
+    known = journal.repository_id("alouette", before)
+    assert known is not None
+    journal.remember_repository("alouette", str(place), known)  # as `coloc-agent host move` does
+    journal.close()
+    data["backup"]["hosts"]["alouette"]["path"] = str(place)
+    return replace(house, data=data, config=parse_config(json.dumps(data).encode(), "coloc.yml"))
+
+
 Make = Callable[..., Drills]
 
 
@@ -173,19 +190,14 @@ def _limited(house: House, most: str) -> dict[str, Any]:
     return {name: {**host, "drill_download": most} for name, host in house.data["backup"]["hosts"].items()}
 
 
-def test_a_damaged_repository_fails_the_drill_with_a_sentence(drills: Make, house: House, tmp_path: Path) -> None:
-    copy = tmp_path / "repository"
-    source = Path(house.data["backup"]["hosts"]["alouette"]["path"])
-    command.run(["cp", "-a", str(source), str(copy)], timeout=60)
-    data = json.loads(json.dumps(house.data))
-    data["backup"]["hosts"] = {"copy": {"path": str(copy)}}
-    world = Drills(house, parse_config(json.dumps(data).encode(), "coloc.yml"))
-    for segment in sorted((copy / "data/0").iterdir()):
-        content = bytearray(segment.read_bytes())
-        if len(content) > 30_000:
-            for place in range(5_000, len(content) - 5_000, 4_000):
-                content[place] ^= 0xFF
-            segment.write_bytes(content)
+def test_a_damaged_repository_fails_the_drill_with_a_sentence(drills: Make, house: House) -> None:
+    world = drills()
+    segments = (Path(house.data["backup"]["hosts"]["alouette"]["path"]) / "data/0").iterdir()
+    largest = max(segments, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    for place in range(300, len(content) - 300, 300):
+        content[place] ^= 0xFF
+    largest.write_bytes(content)
     night = world.run(apps=[NAME])
     assert not night.ok
     assert night.problems or night.done[0].failure
