@@ -39,7 +39,7 @@ from backup.yunohost_night import Gathering
 from coloc.command import Run, cancelled_by
 from coloc.config.whole import Config
 from coloc.databases.servers import servers_from
-from coloc.errors import ColocError
+from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
 from coloc.model import Colocation
 from coloc.times import now_utc
