@@ -25,7 +25,7 @@ _NOW = timedelta(0)
 def measured(situation: Situation, name: str) -> Iterator[Finding]:
     """What a rule of `FIGURES` says of each of its subjects."""
     spec, change = SPECS[name], situation.config.rules.get(name, RuleChange())
-    failed = {labels["unit"] for labels, on in situation.readings.now("coloc_service_failed") if on}
+    failed = {labels["unit"] for labels, on in situation.readings.now("coloc_service_state", state="failed") if on}
     for found, figure in FIGURES[name](situation.readings, situation.now):
         labels = tuple((label, found[spec.metric_labels.get(label, label)]) for label in spec.subject)
         finding = judged(

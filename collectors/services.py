@@ -82,13 +82,13 @@ class ServicesCollector:
 def service_families(known: Mapping[str, Unit]) -> Iterator[Metric]:
     """How the services are that apps share, those that are to run."""
     up = GaugeMetricFamily("coloc_service_up", "1 when a service that apps share runs, 0 when not.", labels=["unit"])
-    failed = GaugeMetricFamily("coloc_service_failed", "1 when systemd has given the service up.", labels=["unit"])
+    states = GaugeMetricFamily("coloc_service_state", "1: the service is in this state.", labels=["unit", "state"])
     for name, unit in sorted(known.items()):
         if unit.is_wanted and unit.up is not None:
             up.add_metric([clean(name)], float(unit.up))
-            failed.add_metric([clean(name)], float(unit.active == "failed"))
+            states.add_metric([clean(name), unit.active], 1)
     yield up
-    yield failed
+    yield states
 
 
 def unit_families(colocation: Colocation, known: Mapping[str, Unit]) -> Iterator[Metric]:

@@ -133,7 +133,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "coloc_quota_used_ratio": ("project", "resource"),
     "coloc_reboot_required": (),
     "coloc_series_folded_total": ("family",),
-    "coloc_service_failed": ("unit",),
+    "coloc_service_state": ("state", "unit"),
     "coloc_service_up": ("unit",),
     "coloc_unit_restarts_total": ("app", "project", "unit"),
     "coloc_unit_state": ("app", "project", "state", "unit"),

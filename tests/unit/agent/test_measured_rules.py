@@ -177,7 +177,7 @@ def test_errors_are_a_part_of_enough_requests(bad: int, good: int, active: bool)
 
 def test_a_service_that_systemd_gave_up_is_told_at_once() -> None:
     lines = ['coloc_service_up{unit="mariadb"} 0', 'coloc_service_up{unit="nginx"} 0']
-    found = said("service_down", state(*lines, 'coloc_service_failed{unit="mariadb"} 1'))
+    found = said("service_down", state(*lines, 'coloc_service_state{unit="mariadb",state="failed"} 1'))
     waits = {dict(finding.labels)["unit"]: finding.wait for finding in found}
     assert waits == {"mariadb": timedelta(0), "nginx": timedelta(seconds=30)}
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from collectors.filesystems import FilesystemsCollector
-from collectors.machine import MachineCollector, MachineFiles
+from collectors.machine import MachineCollector, MachineFiles, has_default_route
 from coloc.model import App
 from tests.fakes.colocations import colocation, figures
 from tests.fakes.proc import FakeProc
@@ -47,3 +49,26 @@ def test_another_filesystem_is_named_by_its_mount_point() -> None:
     seen = figures(FilesystemsCollector().collect(colocation(App("x", "x", "X", install_dir="/proc/sys")), NOW))
     assert seen['coloc_filesystem_size_bytes{mount="/proc"}'] == 0
     assert 'coloc_filesystem_files_max{mount="/proc"}' not in seen
+
+
+HEAD = b"Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+V4 = b"eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+V6 = b"%s 00 %s 00 fe800000000000000000000000000001 00000400 00000001 00000000 %s eth0\n"
+NOTHING = b"0" * 32
+
+
+@pytest.mark.parametrize(
+    ("v4", "v6", "up"),
+    [
+        (HEAD + V4, b"", True),
+        (HEAD, b"", False),
+        (HEAD + V4.replace(b"0003", b"0000"), b"", False),
+        (HEAD + V4.replace(b"00000000\t0101", b"0000A8C0\t0101", 1), b"", False),  # the way to the neighbours alone
+        (HEAD, V6 % (NOTHING, NOTHING, b"00000003"), True),
+        (HEAD, (V6 % (NOTHING, NOTHING, b"00200201")).replace(b"eth0", b"lo"), False),
+        (HEAD, V6 % (NOTHING, NOTHING, b"00000203"), False),  # it rejects
+        (b"\xff\x00", b"odd", False),
+    ],
+)
+def test_there_is_a_way_out_or_not(v4: bytes, v6: bytes, up: bool) -> None:
+    assert has_default_route(v4, v6) is up

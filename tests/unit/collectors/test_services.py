@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from collectors.services import MOST_UNITS, ServicesCollector, php_units, worst
 from coloc.model import App, PhpPool
@@ -102,3 +103,25 @@ def test_an_app_of_many_units_stays_bounded() -> None:
     seen = looked(systemd, App("x", "x", "X", services=tuple(names)))
     assert sum("_unit_state" in name for name in seen) == MOST_UNITS
     assert seen['coloc_unit_restarts_total{app="x",project="_none",unit="_other"}'] == 9 - MOST_UNITS
+
+
+def test_shared_services_are_told_when_they_are_there_and_are_to_run(tmp_path: Path) -> None:
+    (tmp_path / "etc/postgresql/15/main").mkdir(parents=True)
+    there: Mapping[str, str | int] = {"load": "loaded", "active": "active"}
+    units: dict[str, Mapping[str, str | int]] = {
+        "nginx": there,
+        "postgresql@15-main": {"load": "loaded", "active": "failed"},
+        "php8.2-fpm": {"load": "loaded", "active": "inactive", "file_state": "enabled"},
+        "dovecot": {"load": "loaded", "active": "inactive", "file_state": "disabled"},
+        "slapd": {"load": "not-found", "active": "inactive"},
+    }
+    systemd = FakeSystemd()
+    systemd.units = units
+    apps = colocation(App("blog", "b", "B", php_pools=(POOL,)))
+    seen = figures(ServicesCollector(show=systemd, root=tmp_path).collect(apps, NOW))
+    assert {name: value for name, value in seen.items() if "_service_up" in name} == {
+        'coloc_service_up{unit="nginx"}': 1,
+        'coloc_service_up{unit="php8.2-fpm"}': 0,
+        'coloc_service_up{unit="postgresql@15-main"}': 0,
+    }
+    assert seen['coloc_service_state{state="failed",unit="postgresql@15-main"}'] == 1
