@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from agent.client import AgentSilent, ask_status
@@ -35,11 +36,15 @@ class Point:
 
     def sentence(self, say: Translate = str) -> str:
         """What is told, in the reader's language."""
-        return say(self.told).format(**self.values)
+        return say(self.told).format(**self._said(say))
 
     def hint(self, say: Translate = str) -> str:
         """What to do about it."""
-        return say(self.to_do).format(**self.values)
+        return say(self.to_do).format(**self._said(say))
+
+    def _said(self, say: Translate) -> dict[str, object]:
+        """The values; those that are words of ours (the state of an app) in the reader's language too."""
+        return {name: say(value) if isinstance(value, StrEnum) else value for name, value in self.values.items()}
 
 
 def failed(subject: str, error: ColocError) -> Point:

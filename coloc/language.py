@@ -33,7 +33,8 @@ def translator(language: str, catalogue: str = "") -> Translate:
         return str
     name = f"{catalogue}.{language}.po" if catalogue else f"{language}.po"
     text = resources.files("coloc").joinpath("locale", name).read_text(encoding="utf-8")
-    return gettext.GNUTranslations(io.BytesIO(compile_po(parse_po(text)))).gettext
+    say = gettext.GNUTranslations(io.BytesIO(compile_po(parse_po(text)))).gettext
+    return lambda words: say(words) if words else ""  # gettext answers nothing with the catalogue's own head
 
 
 def parse_po(text: str) -> dict[str, str]:

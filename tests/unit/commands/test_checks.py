@@ -163,6 +163,9 @@ def test_a_failure_is_shown_as_it_is_whatever_it_holds() -> None:
 def test_the_points_are_told_in_french() -> None:
     french = translator("fr", "commands")
     points = list(config_points(config("stage: alert")))
+    assert points[0].hint(french) == ""
+    broken = Inventory({"blog": App("blog", "blog", "Blog", AppState.BROKEN, problems=("no settings",))})
+    assert list(inventory_points(broken))[1].sentence(french) == "cassée : no settings"
     assert points[0].sentence(french) == "étape alert, 0 projets, 0 hôtes de sauvegarde"
     assert "mais aucun canal n'est nommé" in points[-1].sentence(french)
     assert points[-1].hint(french) == "en ajouter un sous channels:"
