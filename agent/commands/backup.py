@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
@@ -32,6 +33,8 @@ from coloc.language import Translate, translator
 from coloc.model import Colocation
 from coloc.times import now_utc
 from coloc.trusted import require_trusted_config
+
+_SILENT_SECONDS = 10.0
 
 
 @click.group(
@@ -87,7 +90,7 @@ def command(
         install_hooks(config, context.config_path)
     stop = threading.Event()
     screen = Screen(say, quiet=nightly or dry_run)
-    with stopped_by_signals(stop):
+    with stopped_by_signals(stop), screen.awaiting(hosts_named(config, hosts)):
         night = run_night(
             config,
             colocation,
@@ -141,9 +144,32 @@ class Screen:
     def __init__(self, say: Translate, *, quiet: bool) -> None:
         self._say, self._quiet, self._terminal = say, quiet, sys.stderr.isatty()
         self._lock = threading.Lock()
+        self._heard: set[str] = set()
+
+    @contextmanager
+    def awaiting(self, hosts: Sequence[str]) -> Iterator[None]:
+        """During the block, name once the hosts that nothing was heard of for a while: most often a lock."""
+
+        def tell() -> None:
+            silent = [host for host in hosts if host not in self._heard]
+            if silent and not self._quiet:
+                text = self._say(
+                    "… {hosts}: no answer yet, or locked by somebody else: waiting for a lock ends after 300 s"
+                )
+                with self._lock:
+                    self._line(text.format(hosts=", ".join(silent)), end="\n")
+
+        timer = threading.Timer(_SILENT_SECONDS, tell)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
     def show(self, step: Step) -> None:
         """One step of the run; called from several threads."""
+        self._heard.add(step.host)
         if self._quiet:
             return
         with self._lock:

@@ -129,6 +129,26 @@ def test_waiting_for_a_lock_is_said_with_who_holds_it(world: World) -> None:
     assert (agent.returncode, out) == (0, "no archive\n")
 
 
+def test_a_backup_that_waits_for_a_lock_says_so(world: World) -> None:
+    path = world.local_host("merle")
+    world.app("blog")
+    world.repository("merle").base.mkdir(parents=True, mode=0o700)
+    world.repository("merle").init()
+    holder = path / "lock.exclusive" / f"friend@1.{os.getpid()}-0"
+    holder.parent.mkdir()
+    holder.touch()
+    (world.folder / "coloc.yml").write_text(world.as_yaml())
+    argv = [sys.executable, "-m", "agent", "--config", str(world.folder / "coloc.yml"), "backup"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
+        assert agent.stderr
+        said = agent.stderr.readline()
+        holder.unlink()
+        holder.parent.rmdir()
+        out, _ = agent.communicate(timeout=120)
+    assert said.startswith("… merle: no answer yet, or locked by somebody else")
+    assert (agent.returncode, out.splitlines()[0].split()) == (0, ["app", "merle"])
+
+
 def test_wrong_words_are_told_with_the_right_ones(world: World, coloc: Coloc) -> None:
     code, _, err = coloc("backup")
     assert (code, "coloc.yml names no backup host" in err) == (2, True)
