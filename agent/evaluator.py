@@ -16,6 +16,8 @@ from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, a
 from agent.inhibition import AFTERWARDS
 from agent.marking import Marker
 from agent.observation import Observation
+from agent.quota_agreements import agreements
+from agent.quota_use import used
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
 from agent.telling import Tidings
@@ -85,7 +87,7 @@ class Evaluator:
         with self._state.transaction():
             changes = dict(self._take_step(step, now) for step in steps)
             quota_store.save(connection, moved)
-            quota_store.keep_only(connection, ((item.project, item.resource) for item in quotas))
+            quota_store.keep_only(connection, (item.key for item in quotas))
             if self._chat is not None and is_spoken_to:
                 wanted += self._chat.decide(connection, now)
             for request in wanted:
@@ -149,15 +151,12 @@ class Evaluator:
     ) -> tuple[tuple[Standing, ...], list[Standing]]:
         known = quota_store.standings(self._state.connection)
         standing, moved = [], []
-        for name, project in config.projects.items():
-            usage = observation.usage.projects.get(name)
-            grace = timedelta(seconds=project.quotas.grace)
-            for resource, limit in project.quotas.limits():
-                before = known.get((name, resource)) or quota_store.begin(name, resource, now)
-                after = next_standing(before, limit, usage.of(resource) if usage else None, grace, now)
-                standing.append(after)
-                if after.step is not before.step or (name, resource) not in known:
-                    moved.append(after)
+        for each in agreements(config, observation.colocation):
+            before = known.get(each.key) or quota_store.begin(each.project, each.resource, now, app=each.app)
+            after = next_standing(before, each.limit, used(observation, each), each.grace, now)
+            standing.append(after)
+            if after.step is not before.step or each.key not in known:
+                moved.append(after)
         return tuple(standing), moved
 
     def standings(self, config: Config, observation: Observation, now: datetime) -> tuple[Standing, ...]:

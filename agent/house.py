@@ -31,6 +31,7 @@ from agent.observation import Observation
 from agent.own_families import status_families
 from agent.page.page import render
 from agent.page.words import language_of
+from agent.quota_use import quota_spans
 from agent.quotas import Standing
 from agent.readings import ReadingWindow
 from agent.rule_facts import rule_families
@@ -229,9 +230,9 @@ class House:
 
 
 def spans_of(config: Config) -> dict[str, float]:
-    """What rules ask to be remembered, and for how long."""
-    wanted = custom_spans(config.custom_rules)
-    return {name: max(SPANS.get(name, 0.0), wanted.get(name, 0.0)) for name in (*SPANS, *wanted)}
+    """What rules and quotas ask to be remembered, and for how long."""
+    asked = (SPANS, custom_spans(config.custom_rules), quota_spans(config))
+    return {name: max(spans.get(name, 0.0) for spans in asked) for name in {key for spans in asked for key in spans}}
 
 
 def build_house(config: Config, state: State, now: datetime, wake: Callable[[], None]) -> House:

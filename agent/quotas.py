@@ -12,7 +12,7 @@ The rules, in plain sentences:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -35,7 +35,7 @@ _UP = {QuotaStep.FINE: QuotaStep.WARN, QuotaStep.WARN: QuotaStep.THROTTLE, Quota
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a project stands on one resource, and since when."""
+    """Where a project, or one app of it, stands on one resource, and since when."""
 
     project: str
     resource: str
@@ -43,6 +43,13 @@ class Standing:
     since: datetime
     used: float | None = None
     would_have_acted: int = 0  # how often enforcement would have done something: the simulation's count
+    app: str = ""  # "": the whole project
+    watched_since: datetime | None = None  # when its simulation began
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Which limit it is about: project, app, resource."""
+        return self.project, self.app, self.resource
 
 
 def next_standing(standing: Standing, limit: Limit, used: float | None, grace: timedelta, now: datetime) -> Standing:
@@ -50,9 +57,9 @@ def next_standing(standing: Standing, limit: Limit, used: float | None, grace: t
     step = standing.step if used is None else _step(standing, limit, used, grace, now)
     if step is standing.step:
         since = min(standing.since, now)  # a clock that was set back does not lengthen the grace
-        return Standing(standing.project, standing.resource, step, since, used, standing.would_have_acted)
+        return replace(standing, since=since, used=used)
     acts = step in {QuotaStep.THROTTLE, QuotaStep.HARD}
-    return Standing(standing.project, standing.resource, step, now, used, standing.would_have_acted + acts)
+    return replace(standing, step=step, since=now, used=used, would_have_acted=standing.would_have_acted + acts)
 
 
 def _step(standing: Standing, limit: Limit, used: float, grace: timedelta, now: datetime) -> QuotaStep:
@@ -75,10 +82,15 @@ def would_do(standing: Standing) -> str:
 
 
 _ACTS = {
-    "cpu": ("bound its CPU time (CPUQuota) a little below its use", "bound its CPU time to the quota"),
+    "cpu": ("bound its CPU time to the hard limit (CPUQuota)", "bound its CPU time to the soft limit (CPUQuota)"),
     "memory": ("hold its memory back (MemoryHigh)", "bound its memory (MemoryMax), in steps, above its use"),
-    "disk": ("set the filesystem's soft quota", "set the filesystem's hard quota"),
+    "disk": ("let its files grow a little more, for a while (quota of the filesystem)", "let its files grow no more"),
+    "files": ("let it make few more files, for a while (quota of the filesystem)", "let it make no more files"),
     "database": ("limit its database connections", "stop writes to its databases; reading and deleting stay"),
-    "processes": ("bound its processes (TasksMax)", "stop one unit"),
+    "database_connections": ("limit its database connections", "limit its database connections to the soft limit"),
+    "processes": ("bound its processes (TasksMax)", "bound its processes to the soft limit (TasksMax)"),
+    "io": ("bound what it reads and writes a second", "bound what it reads and writes a second to the soft limit"),
+    "network": ("tell the project again: nothing here can slow it", "tell the project again: nothing here can slow it"),
     "mail_per_hour": ("hold its mail in the queue", "hold its mail in the queue"),
+    "mail_per_day": ("hold its mail in the queue", "hold its mail in the queue"),
 }

@@ -63,7 +63,9 @@ def rule_families(
         if item.since is not None
     ]
     steps = [
-        StepFact(item.project, item.resource, _STEPS.index(item.step)) for item in standings if item.used is not None
+        StepFact(item.project, item.resource, _STEPS.index(item.step))
+        for item in standings
+        if item.used is not None and not item.app
     ]
     levels = [
         (app, colocation.project_of(app), LEVELS.index(service_of(config, app)))

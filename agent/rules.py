@@ -20,6 +20,7 @@ from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
 from agent.measured_rules import CUSTOM, custom, judged, measured
 from agent.metric_rules import FIGURES, sources
+from agent.quota_agreements import limit_of
 from agent.quotas import QuotaStep, Standing
 from agent.readings import Readings
 from agent.rule_table import SPECS
@@ -237,12 +238,12 @@ def quota_exceeded(situation: Situation) -> Iterator[Finding]:
     for standing in situation.quotas:
         # Without a measure nobody can tell: the message keeps the figure that it had.
         active = None if standing.used is None else standing.step is not QuotaStep.FINE
-        project = situation.config.projects.get(standing.project)
-        limit = dict(project.quotas.limits()).get(standing.resource) if project else None
+        limit = limit_of(situation.config, standing.project, standing.app, standing.resource)
+        app = (("app", standing.app),) if standing.app else ()
         ratio = standing.used / limit.hard if limit and standing.used is not None else 0.0
         yield _finding(
             "quota_exceeded",
-            (("project", standing.project), ("resource", standing.resource)),
+            (*app, ("project", standing.project), ("resource", standing.resource)),
             active,
             severity=Severity.INFO if standing.step is QuotaStep.WARN else None,
             # In tens of percent: a figure that wavers is not news.

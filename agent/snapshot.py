@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from agent import backup_store, drill_store, incident_store
 from agent.alert_tests import latest_tests
 from agent.observation import Observation
+from agent.quota_agreements import limit_of
 from agent.quotas import Standing, would_do
 from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from agent.telling import title
@@ -34,7 +35,8 @@ def snapshot(
     colocation = observation.colocation
     quotas: dict[str, list[Standing]] = {}
     for standing in standings:
-        quotas.setdefault(standing.project, []).append(standing)
+        if not standing.app:
+            quotas.setdefault(standing.project, []).append(standing)
     return Status(
         coloc=config.coloc.name,
         kind=config.coloc.kind,
@@ -56,6 +58,7 @@ def snapshot(
         },
         outbox=_messages(connection),
         tests=latest_tests(connection, now),
+        app_quotas=tuple(_quotas(config, [standing for standing in standings if standing.app])),
         blind_spots=observation.blind_spots,
     )
 
@@ -86,7 +89,6 @@ def _app(app: App, project: str, usage: AppUsage | None) -> AppStatus:
 
 def _project(name: str, config: Config, observation: Observation, standings: Sequence[Standing]) -> ProjectStatus:
     project, usage = config.projects[name], observation.usage.projects.get(name) or ProjectUsage(name)
-    limits = dict(project.quotas.limits())
     return ProjectStatus(
         name=name,
         title=project.title or name,
@@ -97,21 +99,27 @@ def _project(name: str, config: Config, observation: Observation, standings: Seq
         memory_bytes=usage.memory_bytes,
         disk_bytes=usage.disk_bytes,
         database_bytes=usage.database_bytes,
-        quotas=tuple(
-            QuotaStatus(
+        quotas=tuple(_quotas(config, standings)),
+    )
+
+
+def _quotas(config: Config, standings: Iterable[Standing]) -> Iterator[QuotaStatus]:
+    for item in standings:
+        limit = limit_of(config, item.project, item.app, item.resource)
+        if limit is not None:
+            yield QuotaStatus(
                 resource=item.resource,
                 used=item.used,
-                soft=limits[item.resource].soft,
-                hard=limits[item.resource].hard,
+                soft=limit.soft,
+                hard=limit.hard,
                 step=str(item.step),
                 since=item.since,
                 would_do=would_do(item),
                 would_have_acted=item.would_have_acted,
+                app=item.app,
+                project=item.project,
+                watched_since=item.watched_since,
             )
-            for item in standings
-            if item.resource in limits
-        ),
-    )
 
 
 def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatus]:

@@ -31,7 +31,7 @@ class AppStatus:
 
 @dataclass(frozen=True, slots=True)
 class QuotaStatus:
-    """A project against one of its limits."""
+    """A project, or one app, against one of its limits."""
 
     resource: str
     used: float | None
@@ -41,6 +41,9 @@ class QuotaStatus:
     since: datetime
     would_do: str
     would_have_acted: int
+    app: str = ""  # "": of the whole project
+    project: str = ""
+    watched_since: datetime | None = None  # when its simulation began
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class Status:
     collectors: Mapping[str, str]  # name → "" when well, else what is wrong
     outbox: Mapping[str, int]  # channel → messages that wait
     tests: Mapping[str, str] = field(default_factory=dict)  # test messages of the last hour → how they ended
+    app_quotas: tuple[QuotaStatus, ...] = ()  # limits of single apps
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
 
     @property

@@ -13,7 +13,7 @@ from collectors.labels import clean
 from collectors.shares import project_label
 from coloc.model import Colocation
 
-UNITS = {"cpu": "cpus", "memory": "bytes", "disk": "bytes", "database": "bytes"}  # the rest is counted
+UNITS = {"cpu": "cpus"} | dict.fromkeys(("memory", "disk", "database", "io", "network"), "bytes")  # the rest is counted
 
 
 @dataclass(frozen=True, slots=True)

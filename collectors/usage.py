@@ -34,6 +34,12 @@ class AppUsage:
     processes: float | None = None
     up: bool | None = None
 
+    def of(self, resource: str) -> float | None:
+        """The use of a quota's resource; None for what is not measured."""
+        figures = {"cpu": self.cpu_cores, "memory": self.memory_bytes, "disk": self.disk_bytes}
+        figures |= {"database": self.database_bytes, "processes": self.processes}
+        return figures.get(resource)
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectUsage:

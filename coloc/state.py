@@ -120,6 +120,19 @@ MIGRATIONS = (
         host TEXT PRIMARY KEY, last_try_at TEXT NOT NULL, ok INTEGER NOT NULL, failure TEXT NOT NULL, complete_at TEXT
     ) STRICT;
     """,
+    """
+    -- Limits of single apps beside those of projects ('' is the whole project), and when each began to be simulated.
+    ALTER TABLE quota_steps RENAME TO quota_steps_before;
+    CREATE TABLE quota_steps (
+        project TEXT NOT NULL, app TEXT NOT NULL DEFAULT '', resource TEXT NOT NULL,
+        step TEXT NOT NULL, since TEXT NOT NULL, evidence TEXT NOT NULL,
+        would_have_acted INTEGER NOT NULL DEFAULT 0, watched_since TEXT NOT NULL,
+        PRIMARY KEY (project, app, resource)
+    ) STRICT;
+    INSERT INTO quota_steps (project, resource, step, since, evidence, would_have_acted, watched_since)
+        SELECT project, resource, step, since, evidence, would_have_acted, since FROM quota_steps_before;
+    DROP TABLE quota_steps_before;
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)

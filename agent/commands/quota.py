@@ -23,5 +23,8 @@ def command(context: Context, as_json: bool) -> None:
 
     config = context.config()
     status = ask_own_status(config)
-    quotas = {project["name"]: project["quotas"] for project in to_json(status)["projects"]}
+    data = to_json(status)
+    quotas = {project["name"]: list(project["quotas"]) for project in data["projects"]}
+    for quota in data["app_quotas"]:
+        quotas.setdefault(quota["project"], []).append(quota)
     say([json.dumps(quotas, indent=2)] if as_json else Glance(status, config.coloc.language).quotas())

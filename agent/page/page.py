@@ -121,7 +121,7 @@ class _Paper:
         return [*(f"<td>{text}</td>" for text in words), *figures, f"<td>{quotas}</td>"]
 
     def _quota(self, quota: QuotaStatus) -> str:
-        used, hard = _amount(quota.resource, quota.used), _amount(quota.resource, quota.hard)
+        used, hard = amount(quota.resource, quota.used), amount(quota.resource, quota.hard)
         text = f"{self._(quota.resource)}: {used} {self._('of')} {hard}"
         if quota.step == "fine":
             return text
@@ -196,7 +196,10 @@ def percent(ratio: float) -> str:
     return f"{ratio * 100:.0f} %" if ratio >= 0.01 else f"{ratio * 100:.1g} %"
 
 
-def _amount(resource: str, value: float | None) -> str:
+def amount(resource: str, value: float | None) -> str:
+    """A figure of a quota's resource, in its unit."""
+    if resource in {"io", "network"} and value is not None:
+        return f"{human_bytes(value)}/s"
     if resource in {"memory", "disk", "database"}:
         return human_bytes(value)
     return "—" if value is None or not math.isfinite(value) else f"{value:g}"

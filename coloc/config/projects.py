@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from coloc.config.enforcement import Enforceable
 from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Seconds
 
 
@@ -28,6 +29,11 @@ class Quotas(Described):
     database: ByteLimit | None = None
     processes: NumberLimit | None = None
     mail_per_hour: NumberLimit | None = None
+    mail_per_day: NumberLimit | None = None
+    io: ByteLimit | None = None  # a second, to and from the disks
+    network: ByteLimit | None = None  # a second, sent by nginx
+    files: NumberLimit | None = None
+    database_connections: NumberLimit | None = None
     grace: Seconds = 7 * 86400.0
     allow: Literal["warn", "throttle", "hard"] = "warn"
 
@@ -38,8 +44,28 @@ class Quotas(Described):
             if limit is not None:
                 yield resource, limit
 
+    def grace_of(self, limit: Limit) -> float:
+        """Seconds between two steps of the ladder of one limit."""
+        return self.grace if limit.grace is None else limit.grace
 
-RESOURCES = ("cpu", "memory", "disk", "database", "processes", "mail_per_hour")
+    def allowed(self, limit: Limit) -> str:
+        """How far was agreed to go for one limit."""
+        return limit.allow or self.allow
+
+
+RESOURCES = (
+    "cpu",
+    "memory",
+    "disk",
+    "files",
+    "database",
+    "database_connections",
+    "processes",
+    "io",
+    "network",
+    "mail_per_hour",
+    "mail_per_day",
+)
 
 
 class Project(Described):
@@ -50,6 +76,7 @@ class Project(Described):
     apps: tuple[str, ...] = ()  # ids, or patterns such as wordpress*
     adminsys: tuple[str, ...] = ()
     quotas: Quotas = Quotas()
+    enforce: tuple[Enforceable, ...] = ()
     room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
 
 
@@ -64,6 +91,8 @@ class AppEntry(Described):
     """What coloc.yml says of an app: who shares it; and, without YunoHost, what it is made of."""
 
     shared_by: dict[str, Annotated[float, Field(gt=0)]] = {}
+    quotas: Quotas = Quotas()  # of this app alone, beside those of its project
+    enforce: tuple[Enforceable, ...] = ()
     service: Literal["best_effort", "standard", "high"] = "best_effort"
     label: str | None = None
     folders: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from coloc.config.enforcement import wrong_enforcement
 from coloc.config.mistakes import nearest, shown
 from coloc.config.rules import wrong_thresholds
 
@@ -28,6 +29,7 @@ def strangers(data: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:
         if isinstance(project, str) and project not in projects:
             words = f"names {shown(project)}, which is not in projects:{nearest(project, projects)}"
             yield ["backup", "hosts", name, "project"], words
+    yield from wrong_enforcement(data)
     yield from wrong_thresholds(_mapping(data.get("rules")))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -143,11 +143,19 @@ Place = Annotated[Path, BeforeValidator(_absolute)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
 
+SOFT_PART = 0.8  # of the hard limit, where no soft one was written
+
+
 class Limit(Described):
-    """A quota's two marks: told from `soft`, acted on (when that is agreed) from `hard`."""
+    """A quota's two marks: told from `soft`, acted on (when that is agreed) from `hard`.
+
+    `grace` and `allow`: of this resource alone, where they differ from what holds for all.
+    """
 
     soft: float = Field(gt=0)
     hard: float = Field(gt=0)
+    grace: Seconds | None = None
+    allow: Literal["warn", "throttle", "hard"] | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Limit:
@@ -159,9 +167,10 @@ class Limit(Described):
 def _limit_of(parse: Any) -> Any:
     def read(value: object) -> object:
         if isinstance(value, Mapping):
-            return {str(key): parse(mark) if key in {"soft", "hard"} else mark for key, mark in value.items()}
+            marks = {str(key): parse(mark) if key in {"soft", "hard"} else mark for key, mark in value.items()}
+            return {"soft": marks["hard"] * SOFT_PART} | marks if "hard" in marks else marks
         hard = parse(value)
-        return {"soft": hard * 0.8, "hard": hard}
+        return {"soft": hard * SOFT_PART, "hard": hard}
 
     return read
 

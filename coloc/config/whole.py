@@ -13,6 +13,7 @@ from coloc.config.backups import Backup
 from coloc.config.channels import Channels
 from coloc.config.custom_rules import CustomRule
 from coloc.config.documents import MAX_TOLD
+from coloc.config.enforcement import Enforce, parse_enforce
 from coloc.config.places import DatabaseServers, Listen, Paths, Sampling, parse_listen
 from coloc.config.projects import Adminsys, AppEntry, Project
 from coloc.config.rules import RuleChange, RuleName
@@ -41,6 +42,7 @@ class Config(Described):
     projects: dict[Name, Project] = {}
     apps: dict[Name, AppEntry] = {}
     adminsys: dict[str, Annotated[Adminsys, BeforeValidator(nothing_means_defaults)]] = {}
+    enforce: Annotated[Enforce | None, BeforeValidator(parse_enforce)] = None
     backup: Backup = Backup()
     channels: Channels = Channels()
     rules: dict[RuleName, RuleChange] = {}
@@ -54,7 +56,7 @@ class Config(Described):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
-        told = {"projects", "apps", "adminsys", "backup", "rules"}
+        told = {"projects", "apps", "adminsys", "backup", "rules", "enforce"}
         unknown = list(islice(strangers(self.model_dump(include=told)), MAX_TOLD))
         if unknown:
             raise ValueError("; ".join(f"{'.'.join(map(str, place))}: {words}" for place, words in unknown))

@@ -252,8 +252,10 @@ def test_quota_steps_survive_a_restart_and_are_forgotten_with_their_project(memo
         quota_store.save(connection, [replace(standing, project="gone")])
     memory.reopen()
     with memory.state.transaction() as connection:
-        quota_store.keep_only(connection, [("chorale", "disk")])
-    assert quota_store.standings(memory.state.connection) == {("chorale", "disk"): replace(standing, used=None)}
+        quota_store.keep_only(connection, [("chorale", "", "disk")])
+    assert quota_store.standings(memory.state.connection) == {
+        ("chorale", "", "disk"): replace(standing, used=None, watched_since=NOW)
+    }
 
 
 def test_a_spool_that_settled_is_read_again_only_when_a_file_comes(memory: Memory) -> None:

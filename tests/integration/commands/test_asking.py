@@ -92,12 +92,12 @@ def test_a_status_survives_the_way_over_http(port: int) -> None:
 def test_quota_says_what_would_be_done(tmp_path: Path, port: int) -> None:
     said = Shell(tmp_path, port).do("quota").output
     assert "11.0 GB" in said
-    assert "set the filesystem's soft quota" in said
+    assert "let its files grow no more" in said
     assert "2 times" in said
     assert "nothing is done" in said
     french = Shell(tmp_path, port, language="fr").do("quota").output
     assert "ralenti" in french
-    assert "poser le quota souple" in french
+    assert "ne plus laisser grandir" in french
     figures = json.loads(Shell(tmp_path, port).do("quota", "--json").output)
     assert [limit["resource"] for limit in figures["rosalinde"]] == ["disk", "cpu"]
 

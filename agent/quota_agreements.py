@@ -1,0 +1,57 @@
+"""What was agreed: every limit of coloc.yml with its grace, how far it may go, and whether it may be acted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from coloc.config.projects import Quotas
+from coloc.config.values import Limit
+from coloc.config.whole import Config
+from coloc.model import NO_PROJECT, SHARED, Colocation
+
+Key = tuple[str, str, str]  # project, app ("" for the whole project), resource
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One limit. `enforced`: opted in, by a colocation that has come so far."""
+
+    project: str
+    app: str
+    resource: str
+    limit: Limit
+    grace: timedelta
+    allow: str
+    enforced: bool
+
+    @property
+    def key(self) -> Key:
+        """Which limit it is."""
+        return self.project, self.app, self.resource
+
+
+def agreements(config: Config, colocation: Colocation) -> Iterator[Agreement]:
+    """Those of projects, then those of apps that are there."""
+    for name, project in config.projects.items():
+        yield from _of(config, name, "", project.quotas, project.enforce)
+    for app, entry in config.apps.items():
+        if app in colocation.inventory.apps:
+            owner = colocation.project_of(app)
+            is_one_s = owner not in {SHARED, NO_PROJECT}
+            yield from _of(config, owner, app, entry.quotas, entry.enforce if is_one_s else ())
+
+
+def limit_of(config: Config, project: str, app: str, resource: str) -> Limit | None:
+    """The limit behind a standing; None when coloc.yml has it no longer."""
+    block = config.apps.get(app) if app else config.projects.get(project)
+    return dict(block.quotas.limits()).get(resource) if block else None
+
+
+def _of(config: Config, project: str, app: str, quotas: Quotas, enforced: tuple[str, ...]) -> Iterator[Agreement]:
+    may_act = config.enforce is not None and config.reaches("enforce")
+    for resource, limit in quotas.limits():
+        grace = timedelta(seconds=quotas.grace_of(limit))
+        is_enforced = may_act and resource in enforced
+        yield Agreement(project, app, resource, limit, grace, quotas.allowed(limit), is_enforced)
