@@ -60,6 +60,7 @@ install -m 644 "$here/systemd/coloc-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/c
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
   coloc-agent-quota.service coloc-agent-quota.timer \
   coloc-agent-drill.service coloc-agent-drill.timer \
+  coloc-agent-helper.socket coloc-agent-helper@.service \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   install -m 644 "$here/systemd/$unit" "$units/$unit"
 done

@@ -27,6 +27,7 @@ if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
   systemctl disable --now coloc-agent-quota.timer coloc-agent-drill.timer 2>/dev/null || true
   systemctl stop coloc-agent-drill.service 2>/dev/null || true
+  systemctl disable --now coloc-agent-helper.socket 2>/dev/null || true
   systemctl disable --now coloc-agent-exits.socket coloc-agent-exits.service 2>/dev/null || true
   # A nightly run that is under way is asked to end; Borg saves what it has sent.
   systemctl stop coloc-agent-backup.service 2>/dev/null || true
@@ -38,6 +39,7 @@ fi
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
   coloc-agent-quota.service coloc-agent-quota.timer \
   coloc-agent-drill.service coloc-agent-drill.timer \
+  coloc-agent-helper.socket coloc-agent-helper@.service \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done
@@ -49,11 +51,11 @@ rm -f "$root/etc/sysusers.d/coloc-agent.conf" "$root/etc/tmpfiles.d/coloc-agent.
 if [ "$(readlink "$link" || true)" = "/opt/coloc-agent/bin/coloc-agent" ]; then rm -f "$link"; fi
 # Only what the installer made: a venv that holds our command.
 if [ -x "$home/bin/coloc-agent" ] && [ -e "$home/pyvenv.cfg" ]; then rm -rf "$home"; fi
-rm -rf "$root/run/coloc-agent" "$root/run/coloc-agent-quota" "$root/run/coloc-agent-exits"
+rm -rf "$root/run/coloc-agent" "$root/run/coloc-agent-quota" "$root/run/coloc-agent-exits" "$root/run/coloc-agent-helper"
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
 
 if [ -n "$purge" ]; then
-  rm -rf "$root/etc/coloc-agent" "$root/var/lib/coloc-agent" "$root/var/lib/coloc-agent-facts" "$root/var/lib/coloc-agent-root"
+  rm -rf "$root/etc/coloc-agent" "$root/var/lib/coloc-agent" "$root/var/lib/coloc-agent-facts" "$root/var/lib/coloc-agent-root" "$root/var/lib/coloc-agent-helper"
   echo "coloc-agent is gone, with its configuration, secrets and history. The account coloc-agent stays (userdel coloc-agent)."
 else
   echo "coloc-agent is gone. These stay (remove them with --purge): /etc/coloc-agent /var/lib/coloc-agent*"

@@ -1,0 +1,56 @@
+"""What the helper can hold on this machine: the explicit list of actuators. A new one is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from coloc.agreed import Agreed, slice_name
+from coloc.command import Run, run
+from helper.actuator import Actuator
+from helper.keeper import Means
+from helper.slices import CGROUPS, SliceActuator, units_outside
+from helper.workers import Owner, move_workers, uid_of
+
+LOCK = Path("/var/run/moulinette_yunohost.lock")
+
+
+def means_of(
+    log: Callable[[str], None],
+    *,
+    run: Run = run,
+    cgroups: Path = CGROUPS,
+    lock: Path = LOCK,
+    proc: Path = Path("/proc"),
+    owner: Owner = uid_of,
+) -> Means:
+    """For this machine, or for one in a folder."""
+    by_slices: dict[str, Actuator] = {
+        resource: SliceActuator(resource, run=run, cgroups=cgroups) for resource in ("cpu", "memory", "processes", "io")
+    }
+    return Means(
+        by_slices,
+        lambda: yunohost_at_work(lock, proc),
+        lambda found: outside(found, run),
+        lambda target: move_workers(target, run=run, cgroups=cgroups, owner=owner),
+        log,
+    )
+
+
+def yunohost_at_work(lock: Path, proc: Path) -> str:
+    """Why we give way: the lock of YunoHost, held by a process that lives; a lock that was left behind is none."""
+    try:
+        pids = [word for word in lock.read_text()[:4096].split() if word.isdigit()]
+    except OSError:
+        return ""
+    return "YunoHost is at work" if any((proc / pid).is_dir() for pid in pids) else ""
+
+
+def outside(agreed: Agreed, run: Run) -> Mapping[str, str]:
+    """Units that are not in their app's slice yet: they get there when they are next started."""
+    found = {}
+    for project, block in agreed.projects.items():
+        for app, each in block.apps.items():
+            for unit in units_outside(each.units, slice_name(project, app), run=run):
+                found[unit] = f"pending restart: not yet in {slice_name(project, app)}"
+    return found
