@@ -58,6 +58,8 @@ LAID_OUT = [
     "etc/systemd/system/coloc-agent-backup.service",
     "etc/systemd/system/coloc-agent-drill.service",
     "etc/systemd/system/coloc-agent-drill.timer",
+    "etc/systemd/system/coloc-agent-helper.socket",
+    "etc/systemd/system/coloc-agent-helper@.service",
     "etc/systemd/system/coloc-agent-exits.service",
     "etc/systemd/system/coloc-agent-exits.socket",
     "etc/systemd/system/coloc-agent-quota.service",
