@@ -152,6 +152,7 @@ class Daemon:
                 if house.has_news(seen):
                     standings = evaluator.standings(house.config, observation, now)
                     house.publish(seen, standings, now, config_error=config_error)
+            house.enforce(observation, evaluator.latest, now)
             rhythm.beat()
             if not quiet:
                 self._back_up_when_due(house.config, state, now)

@@ -9,7 +9,16 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from agent import backup_store, drill_store, host_store, incident_store, quota_store, silences, told_store
+from agent import (
+    backup_store,
+    drill_store,
+    host_store,
+    incident_store,
+    quota_release,
+    quota_store,
+    silences,
+    told_store,
+)
 from agent.alert_tests import write_tests
 from agent.chat import Chat
 from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
@@ -41,6 +50,7 @@ class Evaluator:
         self._state, self._facts, self._tell, self._chat = state, facts, tell, chat
         self._backups: tuple[backup_store.BackupStanding, ...] = ()
         self._backups_at = -1
+        self.latest: tuple[Standing, ...] = ()  # where limits stood at the last evaluation
 
     def evaluate(
         self,
@@ -56,6 +66,7 @@ class Evaluator:
         taken = self._facts.take(now)
         connection = self._state.connection
         quotas, moved = self._quotas(config, observation, now)
+        self.latest = quotas
         is_open = incident_store.open_incidents(connection)
         situation = Situation(
             now,
@@ -93,6 +104,8 @@ class Evaluator:
             for request in wanted:
                 if request.kind == "test":
                     write_tests(connection, config, request, now)
+                elif request.kind == "quota_release":
+                    quota_release.obey(self._state, request, now)
                 else:
                     changes |= self._obey(request, now)
             self._speak(Marker(config, observation.colocation, silences.known(connection, now), now), changes)

@@ -1,4 +1,4 @@
-"""Turns a Status into the lines that `status`, `alerts` and `quota` print. Pure; text from outside is made harmless."""
+"""Turns a Status into the lines that `status` and `alerts` print. Pure; text from outside is made harmless."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agent.page.page import amount, percent
+from agent.page.page import percent
 from agent.page.words import FRENCH as PAGE_FRENCH
-from agent.status import AppStatus, BackupStatus, IncidentStatus, QuotaStatus, Status
+from agent.status import AppStatus, BackupStatus, IncidentStatus, Status
 from agent.terminal import bad, columns, good, harmless, heading
 from coloc.times import for_people
 
@@ -24,48 +24,7 @@ FRENCH: Mapping[str, str] = {
     "Messages that wait": "Messages en attente",
     "No open incident": "Aucun incident en cours",
     "To take one on": "Pour en prendre un en charge",
-    "No quota is declared yet": "Aucun quota n'est encore déclaré",
     "since": "depuis",
-    "soft limit": "limite souple",
-    "hard limit": "limite ferme",
-    "resource": "ressource",
-    "used": "utilisé",
-    "step": "palier",
-    "would do": "ferait",
-    "would have acted": "aurait agi",
-    "times": "fois",
-    "Simulation: nothing is done to any project": "Simulation : rien n'est fait à aucun projet",
-    "nothing": "rien",
-    "tell the project": "prévenir le projet",
-    "bound its CPU time to the hard limit (CPUQuota)": "plafonner son temps processeur à la limite ferme (CPUQuota)",
-    "bound its CPU time to the soft limit (CPUQuota)": "plafonner son temps processeur à la limite souple (CPUQuota)",
-    "hold its memory back (MemoryHigh)": "retenir sa mémoire (MemoryHigh)",
-    "bound its memory (MemoryMax), in steps, above its use": (
-        "plafonner sa mémoire (MemoryMax), par paliers, au-dessus de son usage"
-    ),
-    "let its files grow a little more, for a while (quota of the filesystem)": (
-        "laisser ses fichiers grandir encore un peu, un temps (quota du système de fichiers)"
-    ),
-    "let its files grow no more": "ne plus laisser grandir ses fichiers",
-    "let it make few more files, for a while (quota of the filesystem)": (
-        "laisser créer encore quelques fichiers, un temps (quota du système de fichiers)"
-    ),
-    "let it make no more files": "ne plus laisser créer de fichiers",
-    "limit its database connections": "limiter ses connexions aux bases de données",
-    "limit its database connections to the soft limit": (
-        "limiter ses connexions aux bases de données à la limite souple"
-    ),
-    "stop writes to its databases; reading and deleting stay": (
-        "suspendre l'écriture dans ses bases ; lire et supprimer restent possibles"
-    ),
-    "bound its processes (TasksMax)": "plafonner ses processus (TasksMax)",
-    "bound its processes to the soft limit (TasksMax)": "plafonner ses processus à la limite souple (TasksMax)",
-    "bound what it reads and writes a second": "plafonner ce qu'il lit et écrit par seconde",
-    "bound what it reads and writes a second to the soft limit": (
-        "plafonner ce qu'il lit et écrit par seconde à la limite souple"
-    ),
-    "tell the project again: nothing here can slow it": "prévenir de nouveau : rien ici ne peut le ralentir",
-    "hold its mail in the queue": "retenir son courrier dans la file",
 }
 
 
@@ -165,37 +124,3 @@ class Glance:
         lines = [f"{self._('Collectors')}: {good(self._('all well')) if not broken else ''}".rstrip(), *columns(broken)]
         waiting = [f"{harmless(channel)}: {count}" for channel, count in self._status.outbox.items() if count]
         return lines + ([f"{self._('Messages that wait')}: {', '.join(waiting)}"] if waiting else [])
-
-    def quotas(self) -> list[str]:
-        """Every project against its limits: what `coloc-agent quota` prints."""
-        rows = [self._quota(project.name, quota) for project in self._status.projects for quota in project.quotas]
-        rows += [self._quota(f"{quota.project}/{quota.app}", quota) for quota in self._status.app_quotas]
-        if not rows:
-            return [self._("No quota is declared yet")]
-        heads = (
-            "Project",
-            "resource",
-            "used",
-            "soft limit",
-            "hard limit",
-            "step",
-            "since",
-            "would do",
-            "would have acted",
-        )
-        table = columns([[heading(self._(head).lower()) for head in heads], *rows], indent="")
-        return [*table, self._("Simulation: nothing is done to any project")]
-
-    def _quota(self, whose: str, quota: QuotaStatus) -> list[str]:
-        step = self._(quota.step)
-        return [
-            harmless(whose),
-            self._(quota.resource),
-            amount(quota.resource, quota.used),
-            amount(quota.resource, quota.soft),
-            amount(quota.resource, quota.hard),
-            step if quota.step == "fine" else bad(step),
-            self._time(quota.since),
-            self._(quota.would_do),
-            f"{quota.would_have_acted} {self._('times')}",
-        ]

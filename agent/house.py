@@ -10,13 +10,14 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
 
+from agent import quota_release
 from agent.chat import Chat
 from agent.client import local_socket
 from agent.colocation import ColocationReader
@@ -24,6 +25,9 @@ from agent.commands_in_rooms import listening_rooms, people_of
 from agent.copies import speaking
 from agent.delivery_facts import delivery_families
 from agent.door import Door
+from agent.enforcement import Around
+from agent.enforcing import Enforced, Enforcing
+from agent.giving_way import giving_way
 from agent.measured_rules import custom_spans
 from agent.metric_rules import SPANS
 from agent.news import News
@@ -31,6 +35,7 @@ from agent.observation import Observation
 from agent.own_families import status_families
 from agent.page.page import render
 from agent.page.words import language_of
+from agent.quota_agreements import agreements
 from agent.quota_use import quota_spans
 from agent.quotas import Standing
 from agent.readings import ReadingWindow
@@ -50,6 +55,7 @@ from collectors.sampler import Sampler, health_families
 from collectors.usage import UsageWindow, is_fresh
 from coloc.config.whole import Config
 from coloc.errors import StateError
+from coloc.helper_client import HelperClient
 from coloc.memory import KeptMemory
 from coloc.state import State
 
@@ -101,6 +107,8 @@ class House:
             idle_seconds=_IDLE_SECONDS,
             elsewhere=elsewhere_of(voice),
         )
+        self._enforcing = Enforcing(HelperClient(config.paths.helper_socket))
+        self._enforced = Enforced()
         self._news = News()
         self._since = time.monotonic()
         self._status: Status | None = None
@@ -127,6 +135,7 @@ class House:
         if self._listener is not None:
             self._listener.stop()
         self._delivery.stop()
+        self._enforcing.stop()
         self._sampler.stop()
         try:
             self._memory.save(self._state)
@@ -150,6 +159,18 @@ class House:
         known = [*families, *self._sampler.given(), *health_families(standings)]
         readings = self._readings.update(known, clock)
         return Observation(colocation, usage, health, blind_spots(self._collectors), readings)
+
+    def enforce(self, observation: Observation, standings: Sequence[Standing], now: datetime) -> None:
+        """Let what is held follow what was decided; without `enforce:` nobody is asked for anything."""
+        if self.config.enforce is None and not self._enforced.asked:
+            return
+        agreed = list(agreements(self.config, observation.colocation))
+        around = Around(
+            timedelta(seconds=self.config.enforce.simulate_for if self.config.enforce else 0),
+            giving_way(self.config, self._state.connection, now),
+            released=quota_release.released(self._state, agreed),
+        )
+        self._enforced = self._enforcing.want(agreed, standings, around, now)
 
     @property
     def url(self) -> str:
@@ -182,6 +203,7 @@ class House:
             now,
             version=self._version,
             started_at=self._started_at,
+            enforced=self._enforced,
         )
         self._sampler.put("house", self._families(observation, status))
         judged = rule_families(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from agent import backup_store, drill_store, incident_store
 from agent.alert_tests import latest_tests
+from agent.enforcing import Enforced
 from agent.observation import Observation
-from agent.quota_agreements import limit_of
-from agent.quotas import Standing, would_do
+from agent.quota_picture import QuotaPicture
+from agent.quotas import Standing
 from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from agent.telling import title
 from collectors.usage import AppUsage, ProjectUsage
@@ -30,8 +31,10 @@ def snapshot(
     *,
     version: str,
     started_at: datetime,
+    enforced: Enforced | None = None,
 ) -> Status:
     """The picture at `now`."""
+    known = QuotaPicture(config, enforced or Enforced())
     colocation = observation.colocation
     quotas: dict[str, list[Standing]] = {}
     for standing in standings:
@@ -45,7 +48,7 @@ def snapshot(
         timezone=config.coloc.timezone,
         at=now,
         started_at=started_at,
-        projects=tuple(_project(name, config, observation, quotas.get(name, [])) for name in config.projects),
+        projects=tuple(_project(name, config, observation, known.of(quotas.get(name, []))) for name in config.projects),
         apps=tuple(
             _app(app, colocation.project_of(app_id), observation.usage.apps.get(app_id))
             for app_id, app in sorted(colocation.inventory.apps.items())
@@ -58,7 +61,8 @@ def snapshot(
         },
         outbox=_messages(connection),
         tests=latest_tests(connection, now),
-        app_quotas=tuple(_quotas(config, [standing for standing in standings if standing.app])),
+        app_quotas=known.of(standing for standing in standings if standing.app),
+        enforcement=known.troubles(),
         blind_spots=observation.blind_spots,
     )
 
@@ -87,7 +91,7 @@ def _app(app: App, project: str, usage: AppUsage | None) -> AppStatus:
     )
 
 
-def _project(name: str, config: Config, observation: Observation, standings: Sequence[Standing]) -> ProjectStatus:
+def _project(name: str, config: Config, observation: Observation, quotas: tuple[QuotaStatus, ...]) -> ProjectStatus:
     project, usage = config.projects[name], observation.usage.projects.get(name) or ProjectUsage(name)
     return ProjectStatus(
         name=name,
@@ -99,27 +103,8 @@ def _project(name: str, config: Config, observation: Observation, standings: Seq
         memory_bytes=usage.memory_bytes,
         disk_bytes=usage.disk_bytes,
         database_bytes=usage.database_bytes,
-        quotas=tuple(_quotas(config, standings)),
+        quotas=quotas,
     )
-
-
-def _quotas(config: Config, standings: Iterable[Standing]) -> Iterator[QuotaStatus]:
-    for item in standings:
-        limit = limit_of(config, item.project, item.app, item.resource)
-        if limit is not None:
-            yield QuotaStatus(
-                resource=item.resource,
-                used=item.used,
-                soft=limit.soft,
-                hard=limit.hard,
-                step=str(item.step),
-                since=item.since,
-                would_do=would_do(item),
-                would_have_acted=item.would_have_acted,
-                app=item.app,
-                project=item.project,
-                watched_since=item.watched_since,
-            )
 
 
 def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatus]:

@@ -30,6 +30,22 @@ class AppStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldStatus:
+    """What the helper holds for a limit, with its evidence."""
+
+    step: str
+    since: datetime
+    used: float | None
+    limit: float
+    did: str
+    call: str
+    file: str
+    says: str
+    stands: bool
+    pending: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaStatus:
     """A project, or one app, against one of its limits."""
 
@@ -44,6 +60,9 @@ class QuotaStatus:
     app: str = ""  # "": of the whole project
     project: str = ""
     watched_since: datetime | None = None  # when its simulation began
+    held: HeldStatus | None = None  # what is done about it
+    why: str = ""  # why not more: a word of agent.enforcement
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,7 @@ class Status:
     outbox: Mapping[str, int]  # channel → messages that wait
     tests: Mapping[str, str] = field(default_factory=dict)  # test messages of the last hour → how they ended
     app_quotas: tuple[QuotaStatus, ...] = ()  # limits of single apps
+    enforcement: tuple[str, ...] = ()  # what is wrong with it, or waits, in a sentence each
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
 
     @property

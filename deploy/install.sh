@@ -60,7 +60,7 @@ install -m 644 "$here/systemd/coloc-agent.tmpfiles.conf" "$root/etc/tmpfiles.d/c
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
   coloc-agent-quota.service coloc-agent-quota.timer \
   coloc-agent-drill.service coloc-agent-drill.timer \
-  coloc-agent-helper.socket coloc-agent-helper@.service \
+  coloc-agent-helper.socket coloc-agent-helper@.service coloc-agent-agree.path coloc-agent-agree.service \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   install -m 644 "$here/systemd/$unit" "$units/$unit"
 done
@@ -74,6 +74,8 @@ fi
 ln -sfn /opt/coloc-agent/bin/coloc-agent "$link"
 # So that the page for 3 a.m. is on the server itself.
 cp -R "$checkout/README.md" "$checkout/docs" "$home/share/doc/"
+# For `coloc-agent uninstall`, and for the day when only the traces remain.
+install -m 755 "$here/uninstall.sh" "$here/undo.sh" "$home/share/"
 if [ -n "$root" ]; then
   echo "coloc-agent is laid out below $root"
   exit 0

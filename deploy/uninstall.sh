@@ -23,11 +23,18 @@ case "${1:-}" in
 esac
 [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "this needs root; run: sudo $0 $*"
 
+# First everything outside our own folders is as it was without us: nobody could take it back afterwards.
+for undo in "$(dirname "$0")/undo.sh" "$home/share/undo.sh"; do
+  if [ -f "$undo" ]; then
+    DESTDIR=$root sh "$undo" || fail "something of the agent is left outside its own folders; mend that first"
+    break
+  fi
+done
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
   systemctl disable --now coloc-agent-quota.timer coloc-agent-drill.timer 2>/dev/null || true
   systemctl stop coloc-agent-drill.service 2>/dev/null || true
-  systemctl disable --now coloc-agent-helper.socket 2>/dev/null || true
+  systemctl disable --now coloc-agent-helper.socket coloc-agent-agree.path 2>/dev/null || true
   systemctl disable --now coloc-agent-exits.socket coloc-agent-exits.service 2>/dev/null || true
   # A nightly run that is under way is asked to end; Borg saves what it has sent.
   systemctl stop coloc-agent-backup.service 2>/dev/null || true
@@ -39,7 +46,7 @@ fi
 for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.path \
   coloc-agent-quota.service coloc-agent-quota.timer \
   coloc-agent-drill.service coloc-agent-drill.timer \
-  coloc-agent-helper.socket coloc-agent-helper@.service \
+  coloc-agent-helper.socket coloc-agent-helper@.service coloc-agent-agree.path coloc-agent-agree.service \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from coloc.agreed import Agreed, slice_name
 from coloc.command import Run, run
+from coloc.yunohost_lock import LOCK, yunohost_at_work
 from helper.actuator import Actuator
 from helper.keeper import Means
 from helper.slices import CGROUPS, SliceActuator, units_outside
 from helper.workers import Owner, move_workers, uid_of
-
-LOCK = Path("/var/run/moulinette_yunohost.lock")
 
 
 def means_of(
@@ -35,15 +34,6 @@ def means_of(
         lambda target: move_workers(target, run=run, cgroups=cgroups, owner=owner),
         log,
     )
-
-
-def yunohost_at_work(lock: Path, proc: Path) -> str:
-    """Why we give way: the lock of YunoHost, held by a process that lives; a lock that was left behind is none."""
-    try:
-        pids = [word for word in lock.read_text()[:4096].split() if word.isdigit()]
-    except OSError:
-        return ""
-    return "YunoHost is at work" if any((proc / pid).is_dir() for pid in pids) else ""
 
 
 def outside(agreed: Agreed, run: Run) -> Mapping[str, str]:

@@ -50,6 +50,8 @@ class Paths(Described):
     journal: Place = Path("/var/lib/coloc-agent-root")
     requests: Place = Path("/run/coloc-agent/requests")
     wake: Place = Path("/run/coloc-agent/wake")
+    helper: Place = Path("/var/lib/coloc-agent-helper")
+    helper_socket: Place = Path("/run/coloc-agent-helper/socket")
 
 
 class DatabaseServers(Described):

@@ -77,6 +77,7 @@ class Project(Described):
     adminsys: tuple[str, ...] = ()
     quotas: Quotas = Quotas()
     enforce: tuple[Enforceable, ...] = ()
+    share: Annotated[float, Field(gt=0, le=100)] = 1.0  # its part when others want the processor too
     room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
 
 

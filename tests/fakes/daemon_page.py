@@ -19,8 +19,10 @@ HOSTILE = "Blog\x1b[2Jd'été\n\u202eliame"
 
 def sample_status() -> Status:
     """Two projects, three apps (one down, one hostile), two hosts (one that failed), incidents open and over."""
-    quota = QuotaStatus("disk", 11e9, 8e9, 10e9, "throttle", NIGHT, "let its files grow no more", 2)
-    fine = QuotaStatus("cpu", None, 1.6, 2.0, "fine", NIGHT, "nothing", 0)
+    quota = QuotaStatus(
+        "disk", 11e9, 8e9, 10e9, "throttle", NIGHT, "let its files grow no more", 2, project="rosalinde"
+    )
+    fine = QuotaStatus("cpu", None, 1.6, 2.0, "fine", NIGHT, "nothing", 0, project="rosalinde")
     sums = (0.5, 2e8, 1.1e10, 3e6)
     return Status(
         coloc="hautepierre",

@@ -95,6 +95,7 @@ def test_quota_says_what_would_be_done(tmp_path: Path, port: int) -> None:
     assert "let its files grow no more" in said
     assert "2 times" in said
     assert "nothing is done" in said
+    assert "is done when due" in Shell(tmp_path, port).do("quota", "plan").output
     french = Shell(tmp_path, port, language="fr").do("quota").output
     assert "ralenti" in french
     assert "ne plus laisser grandir" in french

@@ -54,14 +54,16 @@ def server(tmp_path: Path) -> Server:
 
 
 LAID_OUT = [
+    "etc/systemd/system/coloc-agent-agree.path",
+    "etc/systemd/system/coloc-agent-agree.service",
     "etc/systemd/system/coloc-agent-backup.path",
     "etc/systemd/system/coloc-agent-backup.service",
     "etc/systemd/system/coloc-agent-drill.service",
     "etc/systemd/system/coloc-agent-drill.timer",
-    "etc/systemd/system/coloc-agent-helper.socket",
-    "etc/systemd/system/coloc-agent-helper@.service",
     "etc/systemd/system/coloc-agent-exits.service",
     "etc/systemd/system/coloc-agent-exits.socket",
+    "etc/systemd/system/coloc-agent-helper.socket",
+    "etc/systemd/system/coloc-agent-helper@.service",
     "etc/systemd/system/coloc-agent-quota.service",
     "etc/systemd/system/coloc-agent-quota.timer",
     "etc/systemd/system/coloc-agent.service",
@@ -70,6 +72,8 @@ LAID_OUT = [
     "opt/coloc-agent/bin/coloc-agent",
     "opt/coloc-agent/bin/python",
     "opt/coloc-agent/pyvenv.cfg",
+    "opt/coloc-agent/share/undo.sh",
+    "opt/coloc-agent/share/uninstall.sh",
     "usr/local/bin/coloc-agent",
 ]
 

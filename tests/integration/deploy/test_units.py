@@ -21,6 +21,8 @@ UNITS = (
     "coloc-agent-quota.timer",
     "coloc-agent-drill.service",
     "coloc-agent-drill.timer",
+    "coloc-agent-agree.path",
+    "coloc-agent-agree.service",
     "coloc-agent-helper.socket",
     "coloc-agent-helper@.service",
 )
@@ -65,6 +67,7 @@ def test_a_misspelt_line_would_be_seen(units: Path) -> None:
         ("coloc-agent-drill.service", 3.1),
         ("coloc-agent-quota.service", 1.6),
         ("coloc-agent-helper@.service", 2.5),
+        ("coloc-agent-agree.service", 2.5),
     ],
 )
 def test_the_exposure_stays_low(units: Path, unit: str, at_most: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.glance import FRENCH
+from agent.quota_glance import FRENCH
 from agent.quotas import QuotaStep, Standing, next_standing, would_do
 from coloc.config.projects import RESOURCES
 from coloc.config.values import Limit

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from coloc.agreed import Agreed, AgreedApp, AgreedLimit, AgreedProject, parse_agreed, slice_folder, slice_name, to_text
 from coloc.errors import StateError
 from coloc.verbs import RESOURCES, STEPS, VERBS, Answer, Ask, Held, Refused, parse_request, request_line
+from coloc.yunohost_lock import yunohost_at_work
 from helper.journal import CONFIRMED_FOR, confirm, read_confirmed, read_held, write_held
 from helper.keeper import Keeper
-from helper.means import means_of, yunohost_at_work
+from helper.means import means_of
 from tests.fakes.slices import FakeSystemd
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
