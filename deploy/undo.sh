@@ -2,7 +2,8 @@
 # Takes back everything that coloc-agent changed outside its own folders, on a machine where only the traces remain: plain
 # sh, no Python, no configuration. `sh undo.sh` as root. The same as `coloc-agent quota undo --all`; again is harmless.
 #
-# DESTDIR: look below another root; then neither systemd nor any server is called.
+# DESTDIR: look below another root; then systemd is not called, and a database server only with SERVERS=yes.
+# MARIADB_OPTIONS, PG_ACCOUNT, PGHOST, PGPORT, PGUSER: where the servers are, when they are not at their usual places.
 set -eu
 
 root=${DESTDIR:-}
@@ -18,7 +19,7 @@ fail() {
 
 case "${1:-}" in
   "") ;;
-  -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 0 ;;
+  -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
   *) fail "unknown option $1; usage: $0" ;;
 esac
 [ -n "$root" ] || [ "$(id -u)" -eq 0 ] || fail "this needs root; run: sudo sh $0"
@@ -53,6 +54,54 @@ for file in "$units"/coloc.slice "$units"/coloc-*.slice "$units"/*.d/50-coloc-ag
 done
 if [ -n "$live" ]; then systemctl daemon-reload; fi
 
-rm -f "$root/var/lib/coloc-agent-helper/held.json"
+# 3. Accounts on the database servers: what was is written into the servers themselves.
+as_server() {
+  if [ "$(id -u)" -eq 0 ]; then runuser -u "${PG_ACCOUNT:-postgres}" -- "$@"; else "$@"; fi
+}
+# The options are several words on purpose.
+# shellcheck disable=SC2086
+ask_mariadb() { mariadb ${MARIADB_OPTIONS:-} --batch --skip-column-names --raw; }
+ask_postgresql() { (cd / && as_server psql --no-psqlrc --quiet --no-password --no-align --tuples-only --dbname=postgres); }
+
+if [ -z "$root" ] || [ "${SERVERS:-}" = yes ]; then
+  if command -v mariadb >/dev/null; then
+    if orders=$(ask_mariadb <<'END'
+SELECT CONCAT('ALTER USER ', QUOTE(User), '@', QUOTE(Host), ' WITH MAX_USER_CONNECTIONS 0;')
+  FROM mysql.roles_mapping WHERE Role = 'coloc_agent_slowed' AND Admin_option = 'N'
+UNION ALL SELECT CONCAT('REVOKE coloc_agent_slowed FROM ', QUOTE(User), '@', QUOTE(Host), ';')
+  FROM mysql.roles_mapping WHERE Role = 'coloc_agent_slowed' AND Admin_option = 'N'
+UNION ALL SELECT CONCAT('GRANT ', SUBSTRING(CONCAT(IF(r.Insert_priv = 'Y', ', INSERT', ''), IF(r.Create_priv = 'Y', ', CREATE', ''),
+  IF(r.Update_priv = 'Y', ', UPDATE', ''), IF(r.Alter_priv = 'Y', ', ALTER', ''), IF(r.Index_priv = 'Y', ', INDEX', '')), 3),
+  ' ON `', REPLACE(r.Db, '`', '``'), '`.* TO ', QUOTE(d.User), '@', QUOTE(d.Host), ';')
+  FROM mysql.db r JOIN mysql.db d ON d.Db = r.Db AND d.User <> r.User WHERE r.User = 'coloc_agent_writes'
+UNION ALL SELECT CONCAT('DROP ROLE `', User, '`;') FROM mysql.user
+  WHERE is_role = 'Y' AND User IN ('coloc_agent_slowed', 'coloc_agent_writes');
+END
+    ); then
+      if [ -n "$orders" ]; then
+        printf '%s\n' "$orders" | ask_mariadb && printf '%s\n' "$orders" || failed=yes
+      fi
+    else
+      echo "MariaDB does not answer: what may be there was not looked at. Start it and run this again."
+    fi
+  fi
+  if command -v psql >/dev/null; then
+    if orders=$(ask_postgresql <<'END'
+SELECT format('ALTER ROLE %I CONNECTION LIMIT %s; ALTER ROLE %I RESET coloc_agent.before;', rolname, before, rolname)
+  FROM (SELECT r.rolname, split_part(s, '=', 2) AS before
+  FROM pg_db_role_setting g JOIN pg_roles r ON r.oid = g.setrole, unnest(g.setconfig) s
+  WHERE g.setdatabase = 0 AND s LIKE 'coloc\_agent.before=%') x WHERE before ~ '^-?[0-9]{1,9}$';
+END
+    ); then
+      if [ -n "$orders" ]; then
+        printf '%s\n' "$orders" | ask_postgresql && printf '%s\n' "$orders" || failed=yes
+      fi
+    else
+      echo "PostgreSQL does not answer: what may be there was not looked at. Start it and run this again."
+    fi
+  fi
+fi
+
 [ -z "$failed" ] || fail "something is left: see above"
+rm -f "$root/var/lib/coloc-agent-helper/held.json"
 echo "coloc-agent: nothing of it is left outside its own folders"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from coloc.agreed import Agreed, slice_name
 from coloc.command import Run, run
+from coloc.databases.servers import Servers, servers_from
 from coloc.yunohost_lock import LOCK, yunohost_at_work
 from helper.actuator import Actuator
+from helper.databases import DatabaseActuator
 from helper.keeper import Means
 from helper.slices import CGROUPS, SliceActuator, units_outside
 from helper.workers import Owner, move_workers, uid_of
@@ -16,6 +18,7 @@ from helper.workers import Owner, move_workers, uid_of
 
 def means_of(
     log: Callable[[str], None],
+    agreed: Agreed | None = None,
     *,
     run: Run = run,
     cgroups: Path = CGROUPS,
@@ -23,12 +26,16 @@ def means_of(
     proc: Path = Path("/proc"),
     owner: Owner = uid_of,
 ) -> Means:
-    """For this machine, or for one in a folder."""
+    """For this machine, or for one in a folder. `agreed`: where its database servers are."""
     by_slices: dict[str, Actuator] = {
         resource: SliceActuator(resource, run=run, cgroups=cgroups) for resource in ("cpu", "memory", "processes", "io")
     }
+    where = servers_from(agreed.database_servers) if agreed else Servers()
+    by_accounts: dict[str, Actuator] = {
+        resource: DatabaseActuator(resource, where, run=run) for resource in ("database", "database_connections")
+    }
     return Means(
-        by_slices,
+        by_slices | by_accounts,
         lambda: yunohost_at_work(lock, proc),
         lambda found: outside(found, run),
         lambda target: move_workers(target, run=run, cgroups=cgroups, owner=owner),

@@ -10,11 +10,12 @@ import pwd
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from coloc.agreed import FOLDER, read_agreed
+from coloc.agreed import FOLDER, Agreed, read_agreed
 from coloc.errors import ColocError
 from coloc.verbs import MAX_REQUEST, Answer, Refused, answer_line, parse_request
 from helper.journal import one_at_a_time
@@ -30,38 +31,47 @@ _SECONDS = 5.0  # for a request of one line
 def main() -> int:
     """Serve the one connection that systemd accepted, on standard input."""
     with socket.socket(fileno=os.dup(0)) as connection:
-        serve(connection, {0, *_account_uid()}, FOLDER, means_of(say))
+        serve(connection, {0, *_account_uid()}, FOLDER, lambda agreed: means_of(say, agreed), say)
     return 0
 
 
-def serve(connection: socket.socket, known: set[int], folder: Path, means: Means, *, writer: int = 0) -> None:
+def serve(
+    connection: socket.socket,
+    known: set[int],
+    folder: Path,
+    means: Callable[[Agreed | None], Means],
+    log: Callable[[str], None],
+    *,
+    writer: int = 0,
+) -> None:
     """One request of one of these users, one answer; a peer that has gone is nobody's trouble.
 
     `writer`: who alone may have written what was agreed.
     """
     with suppress(OSError):
         connection.settimeout(_SECONDS)
-        answer = _answer(connection, known, folder, means, writer)
-        connection.sendall(answer_line(answer))
-        connection.shutdown(socket.SHUT_WR)
-        connection.settimeout(_GOODBYE_SECONDS)
-        for _ in range(_MOST_LEFT):  # closed with something unread, the answer might not arrive
-            if not connection.recv(MAX_REQUEST):
-                break
+        try:
+            admit(peer_uid(connection), known)
+            ask = parse_request(read_line(connection))
+            with one_at_a_time(folder):
+                agreed = read_agreed(folder, writer=writer)
+                answer = Keeper(folder, agreed, means(agreed)).obey(ask, datetime.now(UTC))
+        except Refused as error:
+            log(f"refused: {error}")
+            answer = Answer(str(error))
+        except ColocError as error:
+            log(f"failed: {error.sentence()}")
+            answer = Answer(error.sentence()[:1000])
+        _hand_over(connection, answer)
 
 
-def _answer(connection: socket.socket, known: set[int], folder: Path, means: Means, writer: int) -> Answer:
-    try:
-        admit(peer_uid(connection), known)
-        ask = parse_request(read_line(connection))
-        with one_at_a_time(folder):
-            return Keeper(folder, read_agreed(folder, writer=writer), means).obey(ask, datetime.now(UTC))
-    except Refused as error:
-        means.log(f"refused: {error}")
-        return Answer(str(error))
-    except ColocError as error:
-        means.log(f"failed: {error.sentence()}")
-        return Answer(error.sentence()[:1000])
+def _hand_over(connection: socket.socket, answer: Answer) -> None:
+    connection.sendall(answer_line(answer))
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(_GOODBYE_SECONDS)
+    for _ in range(_MOST_LEFT):  # closed with something unread, the answer might not arrive
+        if not connection.recv(MAX_REQUEST):
+            break
 
 
 def peer_uid(connection: socket.socket) -> int:

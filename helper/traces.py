@@ -27,7 +27,9 @@ class Trace:
 
 
 class Source(Protocol):
-    """A place where traces can be."""
+    """A place where traces can be. `unseen`: what could not be looked at the last time, a sentence each."""
+
+    unseen: list[str]
 
     def find(self) -> Iterator[Trace]:
         """Those that are there. Raises ColocError when it cannot look."""
@@ -41,6 +43,7 @@ class SliceTraces:
 
     def __init__(self, root: Path, *, run: Run | None = None) -> None:
         """`run`: whom to order systemd by; without it the real one, where it runs and the root is its own."""
+        self.unseen: list[str] = []
         self._root = root
         self._run = run or (_run if root == Path("/") and Path("/run/systemd/system").is_dir() else None)
 
@@ -74,6 +77,8 @@ def undo_all(sources: Sequence[Source], folder: Path, say: Callable[[str], None]
             say(f"! {error.sentence()}")
             whole = False
             continue
+        for sentence in source.unseen:  # a server that is down: it holds nobody now
+            say(f"! {sentence}")
         for trace in left:
             say(f"! still there: {trace.place} ({trace.what}); by hand: {trace.undo}")
         whole = whole and not left

@@ -72,17 +72,18 @@ def _agree(config: Config, agreed: Agreed, *, dry_run: bool) -> Iterator[str]:
 
 def _no_longer_agreed(config: Config, agreed: Agreed) -> Iterator[str]:
     """What is held and may be no longer is given back now: nobody would ask for it again."""
-    from coloc.agreed import Target, target_of  # noqa: PLC0415
+    from coloc.agreed import Target, read_agreed, target_of  # noqa: PLC0415
     from helper.journal import read_held, write_held  # noqa: PLC0415
     from helper.means import means_of  # noqa: PLC0415
 
-    held = read_held(config.paths.helper)
-    actuators = means_of(lambda _: None).actuators
+    held, before = read_held(config.paths.helper), read_agreed(config.paths.helper, writer=os.geteuid())
+    actuators = means_of(lambda _: None, before).actuators
     for key in list(held):
         target = target_of(agreed, key[0], key[1])
         if target is not None and key[2] in target.limits:
             continue
-        actuators[key[2]].undo(target or Target(key[0], key[1], (), (), (), (), (), {}))
+        known = target or (target_of(before, key[0], key[1]) if before else None)
+        actuators[key[2]].undo(known or Target(key[0], key[1], (), (), (), (), (), {}))
         held.pop(key)
         write_held(config.paths.helper, held.values())
         yield f"{key[2]} of {'/'.join(part for part in key[:2] if part)}: given back, it may be acted on no longer"
@@ -153,6 +154,8 @@ def undo(context: Context, everything: bool, dry_run: bool) -> int:  # noqa: ARG
         for source in sources:
             for trace in source.find():
                 click.echo(f"would be taken back: {trace.place} ({trace.what})")
+            for sentence in source.unseen:
+                click.echo(f"! {sentence}", err=True)
         return 0
     with one_at_a_time(folder):
         whole = undo_all(sources, folder, click.echo)
@@ -163,11 +166,17 @@ def undo(context: Context, everything: bool, dry_run: bool) -> int:  # noqa: ARG
     return 0 if whole else 1
 
 
-def sources_of(context: Context, root: Path) -> list[Source]:  # noqa: ARG001 - servers of coloc.yml, where they are
-    """Every place where something of ours can be."""
+def sources_of(context: Context, root: Path) -> list[Source]:
+    """Every place where something of ours can be. The servers of this machine know nothing of another root."""
+    from coloc.databases.servers import Servers, servers_from  # noqa: PLC0415
+    from helper.databases import DatabaseTraces  # noqa: PLC0415
     from helper.traces import SliceTraces  # noqa: PLC0415
 
-    return [SliceTraces(root)]
+    try:
+        servers = servers_from(context.config().database_servers.model_dump())
+    except ColocError:
+        servers = Servers()
+    return [SliceTraces(root), *([DatabaseTraces(servers)] if root == Path("/") else [])]
 
 
 def places(context: Context) -> tuple[Path, Path]:

@@ -26,6 +26,9 @@ def command(context: Context, as_json: bool) -> int:
     for source in sources_of(context, root):
         try:
             found += list(source.find())
+            for sentence in source.unseen:
+                failed = True
+                click.echo(f"! {sentence}", err=True)
         except ColocError as error:
             failed = True
             click.echo(f"! {error.sentence()}", err=True)

@@ -64,7 +64,7 @@ class House:
     def say(self, data: bytes, *, known: set[int] | None = None) -> bytes:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            arguments = (theirs, known or {HERE}, self.folder, self.means)
+            arguments = (theirs, known or {HERE}, self.folder, lambda agreed: self.means, self.log.append)
             answering = threading.Thread(target=serve, args=arguments, kwargs={"writer": HERE})
             answering.start()
             try:
