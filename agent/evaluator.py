@@ -25,7 +25,7 @@ from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, a
 from agent.inhibition import AFTERWARDS
 from agent.marking import Marker
 from agent.observation import Observation
-from agent.quota_agreements import agreements
+from agent.quota_agreements import Agreements
 from agent.quota_use import used
 from agent.quotas import Standing, next_standing
 from agent.rules import Situation, able, findings
@@ -50,6 +50,7 @@ class Evaluator:
         self._state, self._facts, self._tell, self._chat = state, facts, tell, chat
         self._backups: tuple[backup_store.BackupStanding, ...] = ()
         self._backups_at = -1
+        self.agreements = Agreements()
         self.latest: tuple[Standing, ...] = ()  # where limits stood at the last evaluation
 
     def evaluate(
@@ -164,7 +165,7 @@ class Evaluator:
     ) -> tuple[tuple[Standing, ...], list[Standing]]:
         known = quota_store.standings(self._state.connection)
         standing, moved = [], []
-        for each in agreements(config, observation.colocation):
+        for each in self.agreements.of(config, observation.colocation):
             before = known.get(each.key) or quota_store.begin(each.project, each.resource, now, app=each.app)
             after = next_standing(before, each.limit, used(observation, each), each.grace, now)
             standing.append(after)

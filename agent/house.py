@@ -27,6 +27,7 @@ from agent.delivery_facts import delivery_families
 from agent.door import Door
 from agent.enforcement import Around
 from agent.enforcing import Enforced, Enforcing
+from agent.fair_use import SPANS as FAIR_SPANS
 from agent.giving_way import giving_way
 from agent.measured_rules import custom_spans
 from agent.metric_rules import SPANS
@@ -35,7 +36,7 @@ from agent.observation import Observation
 from agent.own_families import status_families
 from agent.page.page import render
 from agent.page.words import language_of
-from agent.quota_agreements import agreements
+from agent.quota_agreements import Agreements
 from agent.quota_use import quota_spans
 from agent.quotas import Standing
 from agent.readings import ReadingWindow
@@ -108,7 +109,7 @@ class House:
             elsewhere=elsewhere_of(voice),
         )
         self._enforcing = Enforcing(HelperClient(config.paths.helper_socket))
-        self._enforced = Enforced()
+        self._enforced, self._agreements = Enforced(), Agreements()
         self._news = News()
         self._since = time.monotonic()
         self._status: Status | None = None
@@ -164,7 +165,7 @@ class House:
         """Let what is held follow what was decided; without `enforce:` nobody is asked for anything."""
         if self.config.enforce is None and not self._enforced.asked:
             return
-        agreed = list(agreements(self.config, observation.colocation))
+        agreed = self._agreements.of(self.config, observation.colocation)
         around = Around(
             timedelta(seconds=self.config.enforce.simulate_for if self.config.enforce else 0),
             giving_way(self.config, self._state.connection, now),
@@ -253,7 +254,12 @@ class House:
 
 def spans_of(config: Config) -> dict[str, float]:
     """What rules and quotas ask to be remembered, and for how long."""
-    asked = (SPANS, custom_spans(config.custom_rules), quota_spans(config))
+    asked = (
+        SPANS,
+        FAIR_SPANS if config.enforce and config.enforce.slices else {},
+        custom_spans(config.custom_rules),
+        quota_spans(config),
+    )
     return {name: max(spans.get(name, 0.0) for spans in asked) for name in {key for spans in asked for key in spans}}
 
 

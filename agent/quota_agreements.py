@@ -43,6 +43,20 @@ def agreements(config: Config, colocation: Colocation) -> Iterator[Agreement]:
             yield from _of(config, owner, app, entry.quotas, entry.enforce if is_one_s else ())
 
 
+class Agreements:
+    """The same, read again only when coloc.yml or the apps have changed: they are asked for at every tick."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Config, Colocation] | None = None
+        self._found: tuple[Agreement, ...] = ()
+
+    def of(self, config: Config, colocation: Colocation) -> tuple[Agreement, ...]:
+        """Those of now."""
+        if self._of is None or self._of[0] is not config or self._of[1] is not colocation:
+            self._of, self._found = (config, colocation), tuple(agreements(config, colocation))
+        return self._found
+
+
 def limit_of(config: Config, project: str, app: str, resource: str) -> Limit | None:
     """The limit behind a standing; None when coloc.yml has it no longer."""
     block = config.apps.get(app) if app else config.projects.get(project)

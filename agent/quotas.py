@@ -57,6 +57,8 @@ def next_standing(standing: Standing, limit: Limit, used: float | None, grace: t
     step = standing.step if used is None else _step(standing, limit, used, grace, now)
     if step is standing.step:
         since = min(standing.since, now)  # a clock that was set back does not lengthen the grace
+        if since is standing.since and used == standing.used:
+            return standing
         return replace(standing, since=since, used=used)
     acts = step in {QuotaStep.THROTTLE, QuotaStep.HARD}
     return replace(standing, step=step, since=now, used=used, would_have_acted=standing.would_have_acted + acts)

@@ -9,10 +9,20 @@ from datetime import datetime
 from agent import backup_store, drill_store, incident_store
 from agent.alert_tests import latest_tests
 from agent.enforcing import Enforced
+from agent.fair_use import fair_use
 from agent.observation import Observation
 from agent.quota_picture import QuotaPicture
 from agent.quotas import Standing
-from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from agent.status import (
+    AppStatus,
+    BackupStatus,
+    DrillStatus,
+    FairUseStatus,
+    IncidentStatus,
+    ProjectStatus,
+    QuotaStatus,
+    Status,
+)
 from agent.telling import title
 from collectors.usage import AppUsage, ProjectUsage
 from coloc import outbox
@@ -62,6 +72,7 @@ def snapshot(
         outbox=_messages(connection),
         tests=latest_tests(connection, now),
         app_quotas=known.of(standing for standing in standings if standing.app),
+        fair_use=_fair_use(config, observation),
         enforcement=known.troubles(),
         blind_spots=observation.blind_spots,
     )
@@ -104,6 +115,16 @@ def _project(name: str, config: Config, observation: Observation, quotas: tuple[
         disk_bytes=usage.disk_bytes,
         database_bytes=usage.database_bytes,
         quotas=quotas,
+    )
+
+
+def _fair_use(config: Config, observation: Observation) -> tuple[FairUseStatus, ...]:
+    if config.enforce is None or not config.enforce.slices:
+        return ()
+    shares = {name: project.share for name, project in config.projects.items()}
+    return tuple(
+        FairUseStatus(each.project, each.part, each.used, each.waited, each.because_of)
+        for each in fair_use(observation.readings, shares)
     )
 
 

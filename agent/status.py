@@ -66,6 +66,17 @@ class QuotaStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class FairUseStatus:
+    """A project's part of the processor, what it used of it, how much of the time it waited, and because of whom."""
+
+    project: str
+    part: float
+    used: float
+    waited: float
+    because_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectStatus:
     """One project with its sums."""
 
@@ -143,6 +154,7 @@ class Status:
     outbox: Mapping[str, int]  # channel → messages that wait
     tests: Mapping[str, str] = field(default_factory=dict)  # test messages of the last hour → how they ended
     app_quotas: tuple[QuotaStatus, ...] = ()  # limits of single apps
+    fair_use: tuple[FairUseStatus, ...] = ()  # nothing without slices
     enforcement: tuple[str, ...] = ()  # what is wrong with it, or waits, in a sentence each
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
 

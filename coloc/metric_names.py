@@ -120,6 +120,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "coloc_project_info": ("adminsys", "project", "title"),
     "coloc_project_mail_messages_total": ("project",),
     "coloc_project_memory_bytes": ("project",),
+    "coloc_project_pressure_waiting_seconds_total": ("project", "resource"),
     "coloc_project_processes": ("project",),
     "coloc_project_pss_bytes": ("project",),
     "coloc_project_threads": ("project",),

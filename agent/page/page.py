@@ -41,7 +41,17 @@ _TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0
 def render(status: Status, language: str) -> str:
     """The whole page in `language` (`fr` or `en`)."""
     paper = _Paper(status, language)
-    body = "".join((paper.head(), paper.incidents(), paper.projects(), paper.apps(), paper.backups(), paper.foot()))
+    body = "".join(
+        (
+            paper.head(),
+            paper.incidents(),
+            paper.projects(),
+            paper.fair_use(),
+            paper.apps(),
+            paper.backups(),
+            paper.foot(),
+        )
+    )
     return (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -125,7 +135,27 @@ class _Paper:
         text = f"{self._(quota.resource)}: {used} {self._('of')} {hard}"
         if quota.step == "fine":
             return text
+        if quota.held and quota.held.stands:
+            return f'<span class="bad">{text} — {self._(quota.held.step)}</span>'
         return f'<span class="bad">{text} — {self._(quota.step)} ({self._("simulation")})</span>'
+
+    def fair_use(self) -> str:
+        """Who waited for the processor, and because of whom; nothing without slices."""
+        if not self._status.fair_use:
+            return ""
+        heads = ("Project", "its part", "used of it", "waited", "because of")
+        rows = [
+            [
+                f"<td>{cell}</td>"
+                for cell in (
+                    escape(each.project),
+                    *(f"{100 * figure:.0f} %" for figure in (each.part, each.used, each.waited)),
+                    escape(", ".join(each.because_of)) or "—",
+                )
+            ]
+            for each in self._status.fair_use
+        ]
+        return f"<h2>{self._('Fair use of the processor')}</h2>" + self._table(heads, rows)
 
     def apps(self) -> str:
         heads = ("App", "Project", "State", "CPU (cores)", "Memory", "Disk", "Databases", "Version")

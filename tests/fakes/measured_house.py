@@ -213,6 +213,7 @@ class MeasuredHouse:
         groups = FakeCgroups(self.root / "sys/fs/cgroup")
         groups.unit("php8.2-fpm.service", pids=(50, 51))
         groups.unit("nuage.service", waited=(2_500_000, 40_000, 1_000_000), kills=0)
+        groups.unit("coloc-velo.slice", below="coloc.slice", waited=(3_000_000, 0, 500_000))
         (self.root / "var/log").mkdir(parents=True, exist_ok=True)
         (self.root / "var/log/kern.log").write_text("")
         self.proc.process(60, uid=902, cgroup="/system.slice/nuage.service")

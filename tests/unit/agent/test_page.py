@@ -20,7 +20,17 @@ from agent.page import page
 from agent.page.page import human_bytes, render
 from agent.page.words import FRENCH, language_of, word
 from agent.quotas import QuotaStep
-from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status, to_json
+from agent.status import (
+    AppStatus,
+    BackupStatus,
+    FairUseStatus,
+    HeldStatus,
+    IncidentStatus,
+    ProjectStatus,
+    QuotaStatus,
+    Status,
+    to_json,
+)
 from coloc.config.projects import RESOURCES, Project
 from coloc.model import AppState
 
@@ -238,3 +248,26 @@ def test_the_status_as_json_has_times_as_text_and_no_number_that_json_lacks() ->
     assert values["at"] == "2026-11-23T12:00:00.000000+00:00"
     assert values["apps"][0]["cpu_cores"] is None
     assert values["projects"][0]["quotas"][0]["since"] == values["at"]
+
+
+def test_fair_use_is_shown_where_slices_are_and_nowhere_else() -> None:
+    assert "Fair use" not in render(status(), "en")
+    use = (FairUseStatus("velo", 0.25, 1.0, 0.5, ("chorale", HOSTILE)), FairUseStatus("chorale", 0.75, 0.0, 0.0))
+    text = render(replace(status(), fair_use=use), "fr")
+    for words in (
+        "Partage du processeur",
+        "<td>25 %</td><td>100 %</td><td>50 %</td>",
+        "à cause de",
+        "chorale, &lt;script",
+    ):
+        assert words in text
+
+
+def test_what_is_held_is_not_called_a_simulation() -> None:
+    one = status()
+    held = HeldStatus("throttle", NOW, 1.0, 1.0, "did", "call", "file", "says", True, "")
+    for stands in (True, False):
+        quota = replace(one.projects[0].quotas[0], held=replace(held, stands=stands))
+        text = render(replace(one, projects=(replace(one.projects[0], quotas=(quota,)),)), "fr")
+        assert ("ralenti" in text) == stands
+        assert ("simulation" in text) == (not stands)

@@ -84,3 +84,16 @@ def test_a_kernel_without_pressure_says_nothing(tmp_path: Path) -> None:
 def test_no_bytes_make_the_parsers_raise(data: bytes) -> None:
     assert all(value >= 0 for value in parse_numbers(data).values())
     assert all(pid < 10**9 for pid in parse_pids(data))
+
+
+def test_a_project_in_a_slice_of_its_own_is_told_as_a_whole(tmp_path: Path) -> None:
+    groups, collector = FakeCgroups(tmp_path / "sys/fs/cgroup"), PressureCollector(_nobody, root=tmp_path)
+    for waited in ((1_000_000, 0, 0), (3_000_000, 0, 500_000)):
+        groups.unit("coloc-velo.slice", below="coloc.slice", waited=waited)
+        groups.unit("coloc-stranger.slice", below="coloc.slice", waited=waited)
+        found = figures(collector.collect(APPS, NOW))
+    name = "coloc_project_pressure_waiting_seconds_total"
+    assert {key: value for key, value in found.items() if key.startswith(name)} == {
+        f'{name}{{project="velo",resource="{resource}"}}': value
+        for resource, value in (("cpu", 2.0), ("memory", 0.0), ("io", 0.5))
+    }
