@@ -20,7 +20,7 @@ from coloc.facts import write_whole
 
 _QUOTACTL_FD = 443  # the same on every architecture
 _GET_NEXT_USER = 0x800009 << 8  # QCMD(Q_GETNEXTQUOTA, USRQUOTA)
-_OFF = {errno.ESRCH, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOTBLK, errno.ENODEV}
+OFF = {errno.ESRCH, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.ENOTBLK, errno.ENODEV}
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 # (descriptor of the mount, at least this uid) → (uid, usage) of the next user that has any; None after the last one
@@ -94,7 +94,7 @@ def users_of(device: int, place: Path, next_user: NextUser) -> dict[int, Usage] 
             users[found[0]] = found[1]
             uid = found[0] + 1
     except OSError as error:
-        if error.errno in _OFF:
+        if error.errno in OFF:
             return None
         raise
     finally:
@@ -113,6 +113,23 @@ def ask_kernel(descriptor: int, uid: int) -> tuple[int, Usage] | None:
     if number == errno.ENOENT:
         return None
     raise OSError(number, os.strerror(number))
+
+
+def users_on(device: str) -> Iterator[int]:
+    """Every user but root that the filesystem on a device counts, or limits; by quotactl(2). Raises OSError."""
+    libc, uid = ctypes.CDLL(None, use_errno=True), 1
+    for _ in range(MOST_USERS):
+        block = _NextBlock()
+        command = ctypes.c_int(_GET_NEXT_USER & 0xFFFFFFFF)
+        if libc.quotactl(command, os.fsencode(device), ctypes.c_int(uid), ctypes.byref(block)) != 0:
+            number = ctypes.get_errno()
+            if number == errno.ENOENT:
+                return
+            raise OSError(number, os.strerror(number), device)
+        if block.id < uid:
+            return
+        yield int(block.id)
+        uid = block.id + 1
 
 
 if __name__ == "__main__":

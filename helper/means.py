@@ -11,6 +11,7 @@ from coloc.databases.servers import Servers, servers_from
 from coloc.yunohost_lock import LOCK, yunohost_at_work
 from helper.actuator import Actuator
 from helper.databases import DatabaseActuator
+from helper.disk_limits import DiskActuator
 from helper.keeper import Means
 from helper.slices import CGROUPS, SliceActuator, units_outside
 from helper.workers import Owner, move_workers, uid_of
@@ -34,8 +35,9 @@ def means_of(
     by_accounts: dict[str, Actuator] = {
         resource: DatabaseActuator(resource, where, run=run) for resource in ("database", "database_connections")
     }
+    by_quotas: dict[str, Actuator] = {resource: DiskActuator(resource) for resource in ("disk", "files")}
     return Means(
-        by_slices | by_accounts,
+        by_slices | by_accounts | by_quotas,
         lambda: yunohost_at_work(lock, proc),
         lambda found: outside(found, run),
         lambda target: move_workers(target, run=run, cgroups=cgroups, owner=owner),

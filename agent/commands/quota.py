@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.commands.quota_disk import setup_disk
 from agent.commands.quota_root import agree, confirm, undo
 
 if TYPE_CHECKING:
@@ -73,5 +74,5 @@ def _glance(context: Context) -> QuotaGlance:
     return QuotaGlance(ask_own_status(config), config.coloc.language)
 
 
-for each in (agree, confirm, undo):
+for each in (agree, confirm, undo, setup_disk):
     command.add_command(each)

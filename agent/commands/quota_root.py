@@ -170,13 +170,17 @@ def sources_of(context: Context, root: Path) -> list[Source]:
     """Every place where something of ours can be. The servers of this machine know nothing of another root."""
     from coloc.databases.servers import Servers, servers_from  # noqa: PLC0415
     from helper.databases import DatabaseTraces  # noqa: PLC0415
+    from helper.disk_limits import DiskTraces  # noqa: PLC0415
     from helper.traces import SliceTraces  # noqa: PLC0415
 
     try:
         servers = servers_from(context.config().database_servers.model_dump())
     except ColocError:
         servers = Servers()
-    return [SliceTraces(root), *([DatabaseTraces(servers)] if root == Path("/") else [])]
+    found: list[Source] = [SliceTraces(root)]
+    if root == Path("/"):
+        found += [DatabaseTraces(servers), DiskTraces()]
+    return found
 
 
 def places(context: Context) -> tuple[Path, Path]:

@@ -149,7 +149,7 @@ def test_where_the_kernel_has_no_controllers_nothing_is_ordered(tmp_path: Path, 
     world = World(tmp_path, controllers=controllers)
     answer = world.hold("cpu")
     assert "cannot be enforced here" in answer.why
-    assert set(answer.cannot) == {"cpu", "memory", "processes", "io"}
+    assert {"cpu", "memory", "processes", "io"} <= set(answer.cannot)
     assert (answer.held, [call for call in world.systemd.calls if "set-property" in call]) == ((), [])
 
 
