@@ -30,8 +30,8 @@ _FAMILIES: tuple[tuple[str, str, Callable[[os.statvfs_result], float]], ...] = (
     ("used_ratio", "Part that is used, as ordinary users see it.", _used_ratio),
     ("files_max", "Files that the filesystem can hold.", lambda found: found.f_files),
     ("files_free", "Files that can still be made there.", lambda found: found.f_favail),
-    ("read_only", "1 when nothing can be written there.", lambda found: bool(found.f_flag & os.ST_RDONLY)),
 )
+_READ_ONLY = "coloc_filesystem_read_only", "1 when nothing can be written there."
 
 
 class FilesystemsCollector:
@@ -46,9 +46,10 @@ class FilesystemsCollector:
         *,
         interval_seconds: float = 15.0,
         statvfs: Callable[[Path], os.statvfs_result] = os.statvfs,
+        mounts: Path = Path("/proc/self/mountinfo"),
     ) -> None:
         self.interval_seconds = interval_seconds
-        self._root, self._statvfs = root, statvfs
+        self._root, self._statvfs, self._mounts = root, statvfs, mounts
         self._colocation: Colocation | None = None
         self._found: Mapping[str, Path] = {}
         self._looks = 0
@@ -70,6 +71,19 @@ class FilesystemsCollector:
                     family.add_metric([mount], value_of(figures))
             if family.samples:
                 yield family
+        family = GaugeMetricFamily(*_READ_ONLY, labels=["mount"])
+        for mount, figures in found.items():
+            family.add_metric([mount], bool(figures.f_flag & os.ST_RDONLY) and not self._only_for_us(mount))
+        if family.samples:
+            yield family
+
+    def _only_for_us(self, mount: str) -> bool:
+        """True when the filesystem itself can be written: our own unit sees it read-only (ProtectSystem=strict)."""
+        try:
+            device = self._found[mount].stat().st_dev
+            return "rw" in filesystem_options(self._mounts.read_text(errors="surrogateescape"), device)
+        except OSError:
+            return False
 
     def _places(self, colocation: Colocation) -> Mapping[str, Path]:
         """Each mount point, as the server names it, with a folder on it."""
@@ -90,3 +104,14 @@ class FilesystemsCollector:
             here = here.parent
         root = self._root.resolve()
         return "/" + "/".join(here.relative_to(root).parts) if here.is_relative_to(root) else "/"
+
+
+def filesystem_options(mountinfo: str, device: int) -> frozenset[str]:
+    """The options of the filesystem on a device, which are the same wherever, and for whomever, it is mounted."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in mountinfo.splitlines():
+        place, _, filesystem = line.partition(" - ")
+        words, options = place.split(), filesystem.split()
+        if len(words) > 2 and words[2] == number and len(options) > 2:
+            return frozenset(options[2].split(","))
+    return frozenset()
