@@ -23,6 +23,7 @@ FRENCH: Mapping[str, str] = {
     "Simulation: nothing is done to any project": "Simulation : rien n'est fait à aucun projet",
     "does not hold": "ne tient pas",
     "why: due": "sera fait",
+    "why: nothing": "rien à faire pour l'instant",
     "why: simulation": "simulation",
     "why: simulated first": "simulation d'abord : encore {detail} jours",
     "why: gives way": "cède la place : {detail}",
@@ -103,7 +104,7 @@ class QuotaGlance(Glance):
                 self._(quota.resource),
                 self._(quota.step),
                 self._(quota.would_do),
-                self._(f"why: {quota.why}" if quota.why else "why: due").format(detail=harmless(quota.detail)),
+                self._(_why(quota)).format(detail=harmless(quota.detail)),
             ]
             for quota in self._quotas()
         ]
@@ -143,8 +144,15 @@ def _whose(quota: QuotaStatus) -> str:
     return f"{quota.project}/{quota.app}" if quota.app else quota.project
 
 
+def _why(quota: QuotaStatus) -> str:
+    if quota.why:
+        return f"why: {quota.why}"
+    return "why: nothing" if quota.step in {"fine", "warn"} and quota.held is None else "why: due"
+
+
 _ENGLISH: Mapping[str, str] = {
     "why: due": "is done when due",
+    "why: nothing": "nothing to do now",
     "why: simulation": "simulation",
     "why: simulated first": "simulated first: {detail} more days",
     "why: gives way": "gives way: {detail}",

@@ -38,7 +38,8 @@ class Keeper:
         """Check, do, and say what stands then. Never raises for what a request can bring about."""
         try:
             if ask.verb != "read":
-                self._means.log(f"asked: {_words(ask)}")
+                if ask.verb != "move":  # which is asked for every few seconds; what it does is logged
+                    self._means.log(f"asked: {_words(ask)}")
                 self._do(ask, now)
             answer = self._read(now)
         except (Refused, ColocError) as error:

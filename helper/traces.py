@@ -5,6 +5,7 @@ Nothing here needs what we remember: a journal that is lost or damaged hides no 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +52,11 @@ class SliceTraces:
         """See Source."""
         for path in found_files(self._root):
             what = "a unit starts in its project's slice" if path.parent.suffix == ".d" else "a slice of ours"
-            yield Trace(str(self._root / path), what, f"rm {self._root / path}; systemctl daemon-reload")
+            undo = f"rm {shlex.quote(str(self._root / path))}; systemctl daemon-reload"
+            yield Trace(str(self._root / path), what, undo)
         for path in runtime_folders(self._root):
             name = path.name.removesuffix(".d")
-            undo = f"rm -r {self._root / path}; systemctl daemon-reload"
+            undo = f"rm -r {shlex.quote(str(self._root / path))}; systemctl daemon-reload"
             yield Trace(str(self._root / path), f"bounds of {name} that hold until the next start", undo)
 
     def undo_all(self) -> list[str]:
