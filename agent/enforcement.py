@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from agent.quota_agreements import Agreement, Key
-from agent.quotas import QuotaStep, Standing
+from agent.quota_agreements import Agreement
+from agent.quotas import Key, QuotaStep, Standing
 from coloc.verbs import Held, needs_human
 
 _ORDER = tuple(QuotaStep)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from agent.enforcement import Around, Order, Verdict, orders, verdict
-from agent.quota_agreements import Agreement, Key
-from agent.quotas import Standing
+from agent.quota_agreements import Agreement
+from agent.quotas import Key, Standing
 from coloc.errors import ColocError
 from coloc.helper_client import Asks
 from coloc.verbs import Answer, Ask, by_key

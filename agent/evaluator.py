@@ -88,6 +88,7 @@ class Evaluator:
             escrow=host_store.escrow(connection),
             checks=tuple(drill_store.checks(connection)),
             readings=observation.readings,
+            held=observation.held,
         )
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))

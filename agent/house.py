@@ -159,7 +159,8 @@ class House:
         families = [family for standing in standings if is_fresh(standing, clock) for family in standing.families]
         known = [*families, *self._sampler.given(), *health_families(standings)]
         readings = self._readings.update(known, clock)
-        return Observation(colocation, usage, health, blind_spots(self._collectors), readings)
+        held = {each.key: each.step for each in self._enforced.answer.held if each.stands and not each.pending}
+        return Observation(colocation, usage, health, blind_spots(self._collectors), readings, held)
 
     def enforce(self, observation: Observation, standings: Sequence[Standing], now: datetime) -> None:
         """Let what is held follow what was decided; without `enforce:` nobody is asked for anything."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.quotas import Key
 from agent.readings import Readings
 from agent.rules import CollectorHealth
 from collectors.usage import Usage
@@ -19,3 +21,4 @@ class Observation:
     collectors: tuple[CollectorHealth, ...] = ()
     blind_spots: tuple[str, ...] = ()
     readings: Readings = field(default_factory=Readings)
+    held: Mapping[Key, str] = field(default_factory=dict)  # limit → the step that the kernel holds

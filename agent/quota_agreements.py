@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from agent.quotas import Key
 from coloc.config.projects import Quotas
 from coloc.config.values import Limit
 from coloc.config.whole import Config
 from coloc.model import NO_PROJECT, SHARED, Colocation
-
-Key = tuple[str, str, str]  # project, app ("" for the whole project), resource
 
 
 @dataclass(frozen=True, slots=True)

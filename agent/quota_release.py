@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from agent.quota_agreements import Agreement, Key
+from agent.quota_agreements import Agreement
+from agent.quotas import Key
 from coloc.requests import Request
 from coloc.state import State
 from coloc.times import iso, parse_iso

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from agent.quota_agreements import Key
-from agent.quotas import QuotaStep, Standing
+from agent.quotas import Key, QuotaStep, Standing
 from coloc.times import iso, parse_iso
 
 

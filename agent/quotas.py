@@ -19,6 +19,7 @@ from enum import StrEnum
 from coloc.config.values import Limit
 
 RELEASE = 0.8
+Key = tuple[str, str, str]  # project, app ("" for the whole project), resource
 
 
 class QuotaStep(StrEnum):
@@ -47,7 +48,7 @@ class Standing:
     watched_since: datetime | None = None  # when its simulation began
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """Which limit it is about: project, app, resource."""
         return self.project, self.app, self.resource
 

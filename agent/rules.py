@@ -21,7 +21,7 @@ from agent.incidents import Finding, Severity
 from agent.measured_rules import CUSTOM, custom, judged, measured
 from agent.metric_rules import FIGURES, sources
 from agent.quota_agreements import limit_of
-from agent.quotas import QuotaStep, Standing
+from agent.quotas import Key, QuotaStep, Standing
 from agent.readings import Readings
 from agent.rule_table import SPECS
 from agent.service_level import served
@@ -64,6 +64,7 @@ class Situation:
     escrow: Escrow | None = None
     checks: tuple[CheckStanding, ...] = ()
     readings: Readings = field(default_factory=Readings)
+    held: Mapping[Key, str] = field(default_factory=dict)  # quotas that are more than a simulation
 
     def is_open(self, finding: Finding) -> bool:
         """True when the incident that a finding is about is open: then its clearing threshold counts."""
@@ -234,7 +235,7 @@ def disk_nearly_full(situation: Situation) -> Iterator[Finding]:
 
 
 def quota_exceeded(situation: Situation) -> Iterator[Finding]:
-    """A project above what was agreed. In simulation nothing is done to it; it is told so."""
+    """A project, or an app, above what was agreed: it is told what is done about it, or would be."""
     for standing in situation.quotas:
         # Without a measure nobody can tell: the message keeps the figure that it had.
         active = None if standing.used is None else standing.step is not QuotaStep.FINE
@@ -247,8 +248,14 @@ def quota_exceeded(situation: Situation) -> Iterator[Finding]:
             active,
             severity=Severity.INFO if standing.step is QuotaStep.WARN else None,
             # In tens of percent: a figure that wavers is not news.
-            value={"step": str(standing.step), "percent": f"{round(ratio * 10) * 10:d}"} if active else {},
+            value={"step": _step_told(situation, standing), "percent": f"{round(ratio * 10) * 10:d}"} if active else {},
         )
+
+
+def _step_told(situation: Situation, standing: Standing) -> str:
+    """`held:throttle` when the kernel holds it, `throttle` for what would be done."""
+    held = situation.held.get(standing.key)
+    return f"held:{held}" if held else str(standing.step)
 
 
 def config_invalid(situation: Situation) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ RULES: Mapping[str, Words] = {
     ),
     "quota_exceeded": Words(
         n_("{project} uses {percent} % of its quota: {resource}"),
-        n_("Step (simulation): {step}"),
+        n_("Step: {step}"),
         n_("Talk with the project's adminsys; see: coloc-agent quota"),
     ),
     "config_invalid": Words(
@@ -113,7 +113,13 @@ RULES: Mapping[str, Words] = {
 }
 _UNKNOWN = Words(n_("Incident of the rule {rule}"), "", n_("See: coloc-agent alerts"))
 SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
-_STEPS = {"warn": n_("warned"), "throttle": n_("throttled"), "hard": n_("bounded")}
+_STEPS = {
+    "warn": n_("warned"),
+    "throttle": n_("throttled (simulation)"),
+    "hard": n_("bounded (simulation)"),
+    "held:throttle": n_("throttled"),
+    "held:hard": n_("bounded"),
+}
 _RESOURCES = {
     "cpu": n_("processor"),
     "memory": n_("memory"),
@@ -121,6 +127,11 @@ _RESOURCES = {
     "database": n_("databases"),
     "processes": n_("processes"),
     "mail_per_hour": n_("mails per hour"),
+    "mail_per_day": n_("mails per day"),
+    "files": n_("files"),
+    "io": n_("reading and writing"),
+    "network": n_("network"),
+    "database_connections": n_("database connections"),
 }
 
 
@@ -201,6 +212,8 @@ def _fill(pattern: str, incident: IncidentText, say: Translate, zone: ZoneInfo) 
     values = {**incident.labels, **incident.value, "rule": incident.rule}
     if "last" in values:
         values["last"] = for_people(datetime.fromisoformat(values["last"]), zone) if values["last"] else say("never")
+    if incident.rule == "quota_exceeded" and "app" in values:
+        values["project"] = f"{values['app']} ({values.get('project', '')})"
     for name, words in (("step", _STEPS), ("resource", _RESOURCES)):
         if name in values:
             values[name] = say(words.get(values[name], values[name]))

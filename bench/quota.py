@@ -37,11 +37,12 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def config(*, enforced: bool) -> Config:
     quotas = dict.fromkeys(RESOURCES, 10) | {"allow": "hard"}
     acted = [resource for resource in RESOURCES if resource != "network"] if enforced else []
+    enforce = {"enforce": {"slices": True, "simulate_for": "0s"}} if enforced else {}
     return Config.model_validate(
-        {
+        enforce
+        | {
             "coloc": {"name": "bench"},
             "stage": "enforce",
-            "enforce": {"slices": True, "simulate_for": "0s"} if enforced else None,
             "projects": {f"p{number}": {"quotas": quotas, "enforce": acted} for number in range(PROJECTS)},
             "apps": {f"a{number}": {"quotas": quotas, "enforce": acted} for number in range(APPS)},
         }

@@ -46,6 +46,7 @@ def command(context: Context, offline: bool) -> int:
 
 def _points(config: Config, *, offline: bool) -> Iterator[Point]:
     from agent import checks  # noqa: PLC0415 - `--help` must be quick
+    from agent.enforcement_checks import enforcement_points  # noqa: PLC0415
     from agent.web_checks import web_points  # noqa: PLC0415
     from coloc.times import now_utc  # noqa: PLC0415
 
@@ -55,6 +56,7 @@ def _points(config: Config, *, offline: bool) -> Iterator[Point]:
     yield from checks.folder_points(config, user_id=os.geteuid())
     yield from checks.rights_points(config, user_id=os.geteuid())
     yield checks.listen_point(config)
+    yield from enforcement_points(config)
     yield from web_points(config, now_utc())
     if not offline:
         yield from _guarded("backup", lambda: _hosts(config))

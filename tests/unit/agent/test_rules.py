@@ -249,6 +249,14 @@ def test_quota_exceeded(
     assert (finding.active, finding.severity, finding.value.get("percent")) == (active, severity, percent)
 
 
+@pytest.mark.parametrize(("held", "told"), [({}, "throttle"), ({("chorale", "", "disk"): "throttle"}, "held:throttle")])
+def test_what_the_kernel_holds_is_told_apart_from_a_simulation(
+    held: dict[tuple[str, str, str], str], told: str
+) -> None:
+    finding = one("quota_exceeded", quotas=(Standing("chorale", "disk", QuotaStep.THROTTLE, NOW, 204.0),), held=held)
+    assert finding.value["step"] == told
+
+
 def test_quota_exceeded_of_a_project_or_limit_that_is_gone_does_not_fail() -> None:
     for project, resource in (("gone", "disk"), ("chorale", "cpu")):
         assert one("quota_exceeded", quotas=(Standing(project, resource, QuotaStep.WARN, NOW, 1.0),)).active

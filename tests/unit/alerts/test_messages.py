@@ -149,3 +149,23 @@ def test_a_digest_names_forty_and_counts_the_others() -> None:
     assert message.text.endswith("… et 5 autres : coloc-agent alerts")
     assert message.text.count("•") == 40
     assert "<script>" not in digest(["<script>"], "fr").html
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ("warn", "prévenu"),
+        ("throttle", "ralenti (simulation)"),
+        ("hard", "plafonné (simulation)"),
+        ("held:throttle", "ralenti"),
+        ("held:hard", "plafonné"),
+    ],
+)
+def test_a_quota_says_what_is_done_and_what_only_would_be(step: str, words: str) -> None:
+    labels = {"project": "rosalinde", "resource": "io", "app": "blog"}
+    text = incident_message(
+        IncidentText(7, "quota_exceeded", labels, "info", "firing", SINCE, value={"step": step}), "fr", PARIS
+    ).text
+    assert f"Palier : {words}\n" in text
+    assert "blog (rosalinde)" in text
+    assert "lecture et écriture" in text
