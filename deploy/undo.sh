@@ -119,6 +119,30 @@ if [ -z "$root" ]; then
   done
 fi
 
+# 5. Mail: postfix forgets our list, then what it held goes, then the list does.
+list=/etc/postfix/coloc_agent_hold
+hook=$root/etc/yunohost/hooks.d/conf_regen/95-postfix
+if [ -f "$hook" ] && grep -qxF "$mark" "$hook"; then
+  rm -f "$hook"
+  echo "$hook: removed"
+  if [ -z "$root" ] && command -v yunohost >/dev/null; then yunohost tools regen-conf postfix || true; fi
+fi
+if { [ -z "$root" ] || [ "${SERVERS:-}" = yes ]; } && [ -f "$list" ] && [ "$(head -n 1 "$list")" = "$mark" ]; then
+  users=$(sed -n 's/.*from userid \([0-9]*\).*/\1/p' "$list" | sort -u | paste -s -d '|' -)
+  if command -v postconf >/dev/null; then
+    tables=$(postconf -h header_checks | tr ', ' '\n\n' | grep -v -e "^regexp:$list\$" -e '^$' | paste -s -d ',' - || true)
+    if [ -n "$tables" ]; then postconf -e "header_checks=$tables"; else postconf -X header_checks; fi
+    postfix reload 2>/dev/null || true
+    if [ -n "$users" ]; then
+      postqueue -p | sed -n 's/^\([0-9A-Za-z]*\)!.*/\1/p' | while read -r mail; do
+        if postcat -qh "$mail" | grep -Eq "from userid ($users)\)"; then postsuper -H "$mail"; fi
+      done
+    fi
+  fi
+  rm -f "$list"
+  echo "$list: removed"
+fi
+
 [ -z "$failed" ] || fail "something is left: see above"
 rm -f "$root/var/lib/coloc-agent-helper/held.json"
 echo "coloc-agent: nothing of it is left outside its own folders"

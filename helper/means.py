@@ -13,6 +13,7 @@ from helper.actuator import Actuator
 from helper.databases import DatabaseActuator
 from helper.disk_limits import DiskActuator
 from helper.keeper import Means
+from helper.mail_hold import MailActuator
 from helper.slices import CGROUPS, SliceActuator, units_outside
 from helper.workers import Owner, move_workers, uid_of
 
@@ -36,8 +37,11 @@ def means_of(
         resource: DatabaseActuator(resource, where, run=run) for resource in ("database", "database_connections")
     }
     by_quotas: dict[str, Actuator] = {resource: DiskActuator(resource) for resource in ("disk", "files")}
+    by_post: dict[str, Actuator] = {
+        resource: MailActuator(resource, run=run) for resource in ("mail_per_hour", "mail_per_day")
+    }
     return Means(
-        by_slices | by_accounts | by_quotas,
+        by_slices | by_accounts | by_quotas | by_post,
         lambda: yunohost_at_work(lock, proc),
         lambda found: outside(found, run),
         lambda target: move_workers(target, run=run, cgroups=cgroups, owner=owner),

@@ -67,7 +67,19 @@ def _agree(config: Config, agreed: Agreed, *, dry_run: bool) -> Iterator[str]:
         config.root, wanted_files(agreed, config.enforce.weight if config.enforce else 0), dry_run=dry_run
     )
     yield from changed
+    yield from _let_postfix_look(config, agreed, dry_run=dry_run)
     yield from _tell_systemd(config, changed, anything=anything, dry_run=dry_run)
+
+
+def _let_postfix_look(config: Config, agreed: Agreed, *, dry_run: bool) -> Iterator[str]:
+    """Only when somebody's mail may be held. The postfix of this machine knows nothing of another root."""
+    from helper.mail_hold import set_up  # noqa: PLC0415
+
+    projects = agreed.projects.values()
+    limits = [project.limits for project in projects]
+    limits += [app.limits for project in projects for app in project.apps.values()]
+    if config.root == Path("/") and any(name.startswith("mail_") for each in limits for name in each):
+        yield from set_up(dry_run=dry_run)
 
 
 def _no_longer_agreed(config: Config, agreed: Agreed) -> Iterator[str]:
@@ -171,6 +183,7 @@ def sources_of(context: Context, root: Path) -> list[Source]:
     from coloc.databases.servers import Servers, servers_from  # noqa: PLC0415
     from helper.databases import DatabaseTraces  # noqa: PLC0415
     from helper.disk_limits import DiskTraces  # noqa: PLC0415
+    from helper.mail_hold import MailTraces  # noqa: PLC0415
     from helper.traces import SliceTraces  # noqa: PLC0415
 
     try:
@@ -179,7 +192,7 @@ def sources_of(context: Context, root: Path) -> list[Source]:
         servers = Servers()
     found: list[Source] = [SliceTraces(root)]
     if root == Path("/"):
-        found += [DatabaseTraces(servers), DiskTraces()]
+        found += [DatabaseTraces(servers), DiskTraces(), MailTraces()]
     return found
 
 
