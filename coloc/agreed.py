@@ -62,6 +62,12 @@ class Agreed:
     projects: Mapping[str, AgreedProject] = field(default_factory=dict)
     database_servers: Mapping[str, Any] = field(default_factory=dict)
 
+    def resources(self) -> frozenset[str]:
+        """Everything that may be acted on for somebody."""
+        blocks = [project.limits for project in self.projects.values()]
+        blocks += [app.limits for project in self.projects.values() for app in project.apps.values()]
+        return frozenset(name for limits in blocks for name in limits)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

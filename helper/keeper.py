@@ -152,7 +152,9 @@ class Keeper:
 
     def _read(self, now: datetime) -> Answer:
         held = tuple(self._seen(each) for each in read_held(self._folder).values())
-        cannot = {name: why for name, actuator in self._means.actuators.items() if (why := actuator.cannot())}
+        acted_on = self._agreed.resources()
+        actuators = {name: each for name, each in self._means.actuators.items() if name in acted_on}
+        cannot = {name: why for name, each in actuators.items() if (why := each.cannot())}
         confirmed = tuple(sorted(read_confirmed(self._folder, now)))
         pending = self._means.outside(self._agreed) if self._agreed.slices else {}
         return Answer("", held, cannot, pending, confirmed, self._means.busy())

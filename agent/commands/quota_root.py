@@ -75,10 +75,7 @@ def _let_postfix_look(config: Config, agreed: Agreed, *, dry_run: bool) -> Itera
     """Only when somebody's mail may be held. The postfix of this machine knows nothing of another root."""
     from helper.mail_hold import set_up  # noqa: PLC0415
 
-    projects = agreed.projects.values()
-    limits = [project.limits for project in projects]
-    limits += [app.limits for project in projects for app in project.apps.values()]
-    if config.root == Path("/") and any(name.startswith("mail_") for each in limits for name in each):
+    if config.root == Path("/") and any(name.startswith("mail_") for name in agreed.resources()):
         yield from set_up(dry_run=dry_run)
 
 
