@@ -45,6 +45,19 @@ def test_a_project_is_told_slowed_bounded_and_freed(house: EnforcedHouse) -> Non
     assert read_held(house.folder) == {}
 
 
+def test_a_daemon_that_starts_again_takes_over_what_is_held_and_orders_nothing(house: EnforcedHouse) -> None:
+    for days in (0, 1, 1):
+        house.tick({CPU: 1.5}, days=days)
+    confirm(house.folder, (*CPU, "hard"), house.now, "root")
+    house.tick({CPU: 1.5}, rounds=3)
+    assert cpu(house) == BOUND
+    house.restart()
+    house.asked.clear()
+    house.tick({CPU: 1.5})
+    assert {ask.verb for ask in house.asked} == {"read", "move"}
+    assert cpu(house) == BOUND
+
+
 def test_what_is_held_is_shown_with_its_evidence(house: EnforcedHouse) -> None:
     house.tick({CPU: 1.5})
     found = house.tick({CPU: 1.5}, days=1)
