@@ -48,7 +48,7 @@ def _agree(config: Config, agreed: Agreed, *, dry_run: bool) -> Iterator[str]:
     from helper.slice_files import lay_out, wanted_files  # noqa: PLC0415
 
     file = config.paths.helper / NAME
-    anything = bool(agreed.projects)
+    anything = agreed.slices or bool(agreed.resources())
     text = to_text(agreed) if anything else ""
     if not dry_run:
         yield from _no_longer_agreed(config, agreed)

@@ -87,7 +87,10 @@ def server(tmp_path: Path) -> Server:
     return Server(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "stage: enforce\n", "enforce: slices\n", "enforce: slices\nstage: alert\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "stage: enforce\n", "stage: enforce\nenforce:\n", "enforce: slices\n", "enforce: slices\nstage: alert\n"],
+)
 def test_without_asking_for_it_nothing_outside_our_own_folders_changes(server: Server, text: str) -> None:
     server.write(text, PROJECTS if "enforce: slices" in text else PROJECTS.replace(", enforce: [cpu, database]", ""))
     before = server.tree()
