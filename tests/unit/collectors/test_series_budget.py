@@ -1,4 +1,4 @@
-"""What an app costs Prometheus: at most sixty series, and ten for each backup host."""
+"""What an app costs Prometheus: at most sixty series, and eleven for each backup host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 GOLDEN = Path(__file__).parents[2] / "golden/metrics.prom"
-PER_APP, PER_HOST = 60, 10
+PER_APP, PER_HOST = 60, 11  # why eleven: docs/scale.md
 
 
 def series_per_app() -> tuple[Counter[str], Counter[tuple[str, str]]]:
