@@ -104,7 +104,7 @@ def _call(command: int, device: str, uid: int, block: _Block) -> None:
 
 def devices(mountinfo: str) -> Mapping[int, str]:
     """Device number → its node, of each filesystem on a disk."""
-    found = {}
+    found: dict[int, str] = {}
     for line in mountinfo.splitlines():
         fields, _, rest = line.partition(" - ")
         words, source = fields.split(), rest.split()
