@@ -298,6 +298,9 @@ def _by_words(said: Sequence[Said], code: int, where: str) -> BorgError:
         if "[Errno 2]" in line.text and line.level == "WARNING":
             kind, what, hint = _KINDS["BackupFileNotFoundError"]
             return kind(f"{where}: {what} ({printable(line.text)})", hint=hint)
+    if code < 0:
+        hint = "was memory short (dmesg)? run it again"
+        return BorgError(f"{where}: borg was killed (signal {-code})", hint=hint)
     loud = [line for line in said if line.level in {"ERROR", "CRITICAL", "TEXT", "WARNING"}]
     told = f": {printable(loud[0].text)}" if loud else ""
     return BorgError(f"{where}: borg ended with code {code}{told}", hint="run `coloc-agent check`")

@@ -123,7 +123,9 @@ def plan_text(night: DrillNight, config: Config, journal: DrillJournal, say: Tra
 
 def summary(night: DrillNight, say: Translate) -> str:
     """One line for each drill, then what went wrong."""
-    lines = [_line(each, say) for each in night.done] or [say("no drill is due")]
+    lines = [_line(each, say) for each in night.done]
+    if not lines and not night.problems:
+        lines = [say("no drill is due")]
     return "\n".join([*lines, *(f"! {problem}" for problem in night.problems)])
 
 

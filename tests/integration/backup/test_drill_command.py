@@ -37,3 +37,13 @@ def test_a_drill_by_the_timer_and_by_hand(world: World) -> None:
     assert drill(world, "--tidy") == ""
     assert [fact.values["rows"] for fact in world.facts("drill")] == [7]
     assert "there is no archive of 'nothing'" not in drill(world, "nothing", code=1)
+
+
+def test_a_drill_that_finds_no_repository_does_not_say_that_none_is_due(world: World) -> None:
+    place = world.local_host("merle")
+    world.app("blog")
+    assert world.run().ok
+    place.rename(place.with_name("away"))
+    told = drill(world, "blog", code=1)
+    assert "the repository that we know is gone" in told
+    assert "no drill is due" not in told

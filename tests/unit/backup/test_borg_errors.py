@@ -90,7 +90,8 @@ def test_a_host_that_is_not_the_one_we_know_is_refused() -> None:
 
 
 def test_silence_has_a_sentence_too() -> None:
-    assert failure([], -9, "merle").sentence() == "merle: borg ended with code -9 — run `coloc-agent check`"
+    killed = "merle: borg was killed (signal 9) — was memory short (dmesg)? run it again"
+    assert failure([], -9, "merle").sentence() == killed
 
 
 def test_lines_are_bounded() -> None:
