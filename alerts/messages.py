@@ -50,9 +50,9 @@ RULES: Mapping[str, Words] = {
         n_("Its figures are old and their rules are blind; see: journalctl -u coloc-agent"),
     ),
     "host_unreachable": Words(
-        n_("The backup host {host} does not answer"),
+        n_("No backup can go to {host}"),
         n_("It says: {why}"),
-        n_("Tell its adminsys; the other hosts go on. Try again with: coloc-agent backup --host {host}"),
+        n_("Mend what it says, or tell who keeps that host; the others go on. Try again: coloc-agent backup --host {host}"),
     ),
     "backup_failed": Words(
         n_("The backup of {app} to {host} failed"),
