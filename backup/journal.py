@@ -80,6 +80,10 @@ class Journal:
         """A whole run for this host begins."""
         self.ask("INSERT OR REPLACE INTO nights VALUES (?, ?)", (host, iso(at)))
 
+    def forget_nights(self) -> None:
+        """Every host's night is due again; what is proven stays known."""
+        self.ask("DELETE FROM nights", ())
+
     def remember_proven(
         self, host: str, app: str, run: str, *, at: datetime, archives: Sequence[str], original_bytes: int
     ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from agent.demo.apps import APPS, COLOC_YML, DemoApp
+from backup.journal import open_journal
 
 _MARK = ".coloc-demo"  # we only ever empty a folder that we made
 
@@ -30,6 +31,7 @@ def lay_out(folder: Path, *, listen: str, language: str, matrix: str = "") -> Pa
     if (root / _MARK).exists():
         for name in ("root", "state", "facts"):  # what the agent remembered speaks of files that are made anew
             shutil.rmtree(folder / name, ignore_errors=True)
+        _forget_nights(folder / "journal")
     root.mkdir()
     (root / _MARK).touch()
     _server_files(root)
@@ -55,6 +57,13 @@ def write_programs(folder: Path, python: Sequence[str]) -> None:
     words = shlex.join((*python, "-m", "agent", "--config", str(folder / "coloc.yml")))
     path = shlex.quote(str(folder / "bin"))
     _write(folder / "bin" / "coloc-agent", f'#!/bin/sh\nPATH={path}:"$PATH" exec {words} "$@"\n', 0o755)
+
+
+def _forget_nights(folder: Path) -> None:
+    """Root's journal remembers tonight's run, and the archives; a new demo begins with a run all the same."""
+    journal = open_journal(folder)
+    journal.forget_nights()
+    journal.close()
 
 
 def _server_files(root: Path) -> None:

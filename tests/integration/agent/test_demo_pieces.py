@@ -19,10 +19,12 @@ from agent.demo.apps import APPS
 from agent.demo.layout import lay_out, write_programs
 from agent.demo.show import stop_all
 from agent.demo.systemctl import DemoUnits
+from backup.journal import open_journal
 from coloc.command import run
 from coloc.config.reading import load_config
 from coloc.secrets import read_secret
 from coloc.services import show
+from coloc.times import now_utc
 
 UNITS = [app.id for app in APPS if app.has_unit]
 
@@ -105,7 +107,13 @@ def test_laid_out_twice_the_passphrase_and_the_archives_stay_and_the_rest_is_new
     passphrase = (folder / "secrets/passphrase").read_text()
     (folder / "hosts/archive").write_text("precious")
     (folder / "root/stray").touch()
+    journal = open_journal(folder / "journal")
+    journal.remember_night("merle", now_utc())
+    journal.close()
     config = lay(folder)
+    journal = open_journal(folder / "journal")
+    assert journal.last_night("merle") is None  # the new demo backs up at once
+    journal.close()
     assert (folder / "secrets/passphrase").read_text() == passphrase
     assert (folder / "hosts/archive").read_text() == "precious"
     assert not (folder / "root/stray").exists()
