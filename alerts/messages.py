@@ -52,7 +52,7 @@ RULES: Mapping[str, Words] = {
     "host_unreachable": Words(
         n_("No backup can go to {host}"),
         n_("It says: {why}"),
-        n_("Mend what it says, or tell who keeps that host; the others go on. Try again: coloc-agent backup --host {host}"),
+        n_("Mend it, or tell who keeps that host; the others go on. Try again: coloc-agent backup --host {host}"),
     ),
     "backup_failed": Words(
         n_("The backup of {app} to {host} failed"),

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -21,6 +22,7 @@ from coloc.config.reading import parse_config
 from coloc.config.whole import Config
 from coloc.facts import Fact, Spool
 from coloc.model import App, Colocation, Database, DatabaseKind, Inventory
+from coloc.times import now_utc
 
 
 @dataclass
@@ -116,6 +118,7 @@ class World:
         on_progress: Callable[[Step], None] | None = None,
         lock_wait: int = 5,
         nightly: bool = False,
+        clock: Callable[[], datetime] = now_utc,
     ) -> NightResult:
         """One run, as the command makes it."""
         journal = open_journal(self.config.paths.journal)
@@ -131,6 +134,7 @@ class World:
                 on_progress=on_progress or (lambda _: None),
                 lock_wait=lock_wait,
                 nightly=nightly,
+                clock=clock,
             )
         finally:
             journal.close()

@@ -13,7 +13,7 @@ from backup.journal import open_journal
 from coloc.times import now_utc
 
 _YML = """\
-coloc: {{name: test, timezone: UTC}}
+coloc: {{name: test, timezone: UTC, language: en}}
 stage: backup
 root: {folder}/root
 apps:

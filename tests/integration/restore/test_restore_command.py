@@ -72,5 +72,5 @@ def test_each_failure_is_one_sentence_with_what_to_do(house: House) -> None:
     (house.folder / "passphrase").write_text("secret-words")
     config = house.folder / "coloc.yml"
     config.write_text(config.read_text().replace("/repository", "/moved"))
-    with pytest.raises(ColocError, match="no repository there"):
+    with pytest.raises(ColocError, match="its repository is known at"):
         call(house, "blog", "--yes")
