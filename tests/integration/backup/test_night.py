@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from backup import ledger
 from backup.app_run import AppRun
 from backup.borg_output import Progress
 from backup.journal import open_journal
@@ -165,6 +166,7 @@ def test_a_repository_that_vanished_or_was_replaced_is_not_made_again(world: Wor
     assert "another repository lies where ours was" in world.run().hosts[0].why
     journal = open_journal(world.config.paths.journal)
     journal.forget_repository("merle")
+    ledger.write(journal, ledger.Entry("merle", "anew", "", "", {}), now_utc())
     journal.close()
     assert world.run().ok
 
@@ -404,6 +406,7 @@ def test_a_run_for_one_app_and_host_neither_prunes_nor_counts_as_the_night(world
 
 def test_retention_removes_whole_sets_and_never_the_last(world: World) -> None:
     world.local_host("merle", keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+    world.backup["minimum"] = 1
     world.app("blog", rows=5)
     nights = [world.run() for _ in range(2)]
     assert [night.hosts[0].removed for night in nights] == [0, 2]
