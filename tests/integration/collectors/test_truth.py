@@ -17,7 +17,7 @@ from collectors.machine import MachineFiles, parse_cpu
 from collectors.process_details import ProcessDetailsCollector
 from collectors.process_table import Known
 from collectors.processes import ProcessesCollector
-from coloc.model import App
+from coloc.model import App, Colocation
 from tests.fakes.colocations import colocation, figures
 
 SPENDER = Path(__file__).parents[2] / "fakes/spender.py"
@@ -43,6 +43,10 @@ class Spender:
         assert self._process.stdin
         self._stdout, self._stdin = self._process.stdout, self._process.stdin
         assert self._stdout.readline() == "ready\n"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def spend(self) -> None:
         self._stdin.write("go\n")
@@ -74,8 +78,8 @@ class RememberingMachine(MachineFiles):
 class Looks:
     """Looks in the background and keeps every figure that was seen."""
 
-    def __init__(self, every: float) -> None:
-        self.machine = RememberingMachine()
+    def __init__(self, every: float, apps: Colocation = APPS) -> None:
+        self.machine, self._apps = RememberingMachine(), apps
         self._collector = ProcessesCollector(lambda names: {name: UIDS[name] for name in names}, machine=self.machine)
         self._every, self._stop = every, threading.Event()
         self.seen: list[dict[str, float]] = [self.look()]
@@ -83,7 +87,7 @@ class Looks:
         self._thread.start()
 
     def look(self) -> dict[str, float]:
-        return figures(self._collector.collect(APPS, datetime.now(UTC)))
+        return figures(self._collector.collect(self._apps, datetime.now(UTC)))
 
     def end(self) -> None:
         self._stop.set()
