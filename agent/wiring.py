@@ -50,7 +50,7 @@ def collectors_of(config: Config, memory: Memory | None = None) -> list[Collecto
         processes,
         ProcessDetailsCollector(processes.known, interval_seconds=rhythm.every * _DETAILS_LOOKS),
         ServicesCollector(interval_seconds=rhythm.every * _SERVICES_LOOKS, root=root if root == Path("/") else None),
-        FilesystemsCollector(root, interval_seconds=rhythm.every),
+        FilesystemsCollector(root, interval_seconds=3 * rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every, quota=_quota(root)),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),
         PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
@@ -11,6 +12,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+@lru_cache(maxsize=1024)  # at each tick the daemon reads the same few hundred moments from its state
 def parse_iso(text: str) -> datetime:
     """The reverse of `iso`. Raises ValueError for a time without an offset."""
     moment = datetime.fromisoformat(text)
