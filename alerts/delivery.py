@@ -29,7 +29,7 @@ from pathlib import Path
 from alerts.channel import Blocked, Channel, Outcome, Refused, Retry, Sent
 from alerts.counts import Counts
 from alerts.elsewhere import Elsewhere, Place, tell_over, tell_trouble
-from alerts.messages import digest, given_up
+from alerts.messages import digest, given_up, titles_of
 from coloc import outbox
 from coloc.outbox import Kind, Row
 from coloc.state import State, connect_again
@@ -311,7 +311,7 @@ class _Worker:
         with state.transaction() as connection:
             # Read again inside: what the agent added since is told as well, not dropped unheard.
             rows = outbox.foldable(connection, self._channel.name, self._target)
-            titles = [row.message.text.split("\n", 1)[0] for row in rows]
+            titles = [title for row in rows for title in titles_of(row.message.text)]
             key = f"digest:{self._channel.name}:{self._target}:{rows[-1].id}"
             outbox.drop(connection, [row.id for row in rows], why=f"told in {key}")
             outbox.add(

@@ -5,6 +5,7 @@ Each message says what happened, since when, and what to do; nothing from outsid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,6 +114,8 @@ RULES: Mapping[str, Words] = {
 }
 _UNKNOWN = Words(n_("Incident of the rule {rule}"), "", n_("See: coloc-agent alerts"))
 SIGNS = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
+_NUMBER = re.compile(r"\[#\d+\]")
+_IN_A_DIGEST = 100  # some ten kilobytes
 _STEPS = {
     "warn": n_("warned"),
     "throttle": n_("throttled (simulation)"),
@@ -168,10 +171,16 @@ def incident_message(incident: IncidentText, language: str, zone: ZoneInfo) -> M
     return _message(f"{head} [#{incident.id}]", lines)
 
 
+def titles_of(text: str) -> list[str]:
+    """The lines of a message that name an incident, one or several; its first line when it names none."""
+    lines = text.split("\n")
+    return [line for line in lines if _NUMBER.search(line)] or lines[:1]
+
+
 def digest(titles: Sequence[str], language: str) -> Message:
     """Many messages that waited, as one."""
     say = translator(language)
-    shown = [f"• {plain(title)}" for title in titles[:40]]
+    shown = [f"• {plain(title)}" for title in titles[:_IN_A_DIGEST]]
     if len(titles) > len(shown):
         shown.append(say("… and {number} more: coloc-agent alerts").format(number=len(titles) - len(shown)))
     return _message("📋 " + say("{number} incidents in one message").format(number=len(titles)), shown)

@@ -95,9 +95,14 @@ class Room:
     def events(self) -> list[dict[str, Any]]:
         """Every message event, oldest first, as Léa gets them."""
         url = f"{self._server.base_url}/_matrix/client/v3/rooms/{quote(self.id)}/messages?dir=b&limit=500"
-        status, answer = call("GET", url, None, self.lea["access_token"])
-        assert status == 200, answer
-        return [event for event in reversed(answer["chunk"]) if event["type"] == "m.room.message"]
+        found: list[dict[str, Any]] = []
+        place: str | None = ""
+        while place is not None:
+            status, answer = call("GET", url + (f"&from={place}" if place else ""), None, self.lea["access_token"])
+            assert status == 200, answer
+            found += answer["chunk"]
+            place = answer.get("end")
+        return [event for event in reversed(found) if event["type"] == "m.room.message"]
 
     def messages(self) -> list[str]:
         """What stands in the room now: the text of each message that is not an edit, with its last edit."""

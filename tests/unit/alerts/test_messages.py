@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import alerts.messages
-from alerts.messages import RULES, IncidentText, digest, incident_message, incident_title
+from alerts.messages import RULES, IncidentText, digest, incident_message, incident_title, titles_of
 from alerts.plain import plain
 from coloc.config.rules import RULE_NAMES
 from coloc.language import parse_po, translator
@@ -143,11 +143,18 @@ def test_plain_is_one_short_line_without_marks_or_mentions(text: str) -> None:
     assert "@room" not in line
 
 
-def test_a_digest_names_forty_and_counts_the_others() -> None:
-    message = digest([f"🔴 panne {number}" for number in range(45)], "fr")
-    assert message.text.startswith("📋 45 incidents")
+def test_a_message_that_tells_several_gives_a_digest_each_of_them() -> None:
+    group = "🔴 2 incidents\n🔴 Tchat (chat) est arrêtée [#7]\n✅ Blog (blog) est arrêtée [#8] · De …"
+    assert titles_of(group) == group.split("\n")[1:]
+    assert titles_of("🔴 Tchat [#7]\nDepuis\n→ Regarde") == ["🔴 Tchat [#7]"]
+    assert titles_of("⚠ Un message a été abandonné\nparce que") == ["⚠ Un message a été abandonné"]
+
+
+def test_a_digest_names_a_hundred_and_counts_the_others() -> None:
+    message = digest([f"🔴 panne {number}" for number in range(105)], "fr")
+    assert message.text.startswith("📋 105 incidents")
     assert message.text.endswith("… et 5 autres : coloc-agent alerts")
-    assert message.text.count("•") == 40
+    assert message.text.count("•") == 100
     assert "<script>" not in digest(["<script>"], "fr").html
 
 
