@@ -26,22 +26,24 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 # (descriptor of the mount, at least this uid) → (uid, usage) of the next user that has any; None after the last one
 NextUser = Callable[[int, int], tuple[int, Usage] | None]
 
+# struct if_dqblk of linux/quota.h
+MARKS_OF_A_USER = (
+    ("block_hard", ctypes.c_uint64),
+    ("block_soft", ctypes.c_uint64),
+    ("bytes", ctypes.c_uint64),
+    ("file_hard", ctypes.c_uint64),
+    ("file_soft", ctypes.c_uint64),
+    ("files", ctypes.c_uint64),
+    ("block_time", ctypes.c_uint64),
+    ("file_time", ctypes.c_uint64),
+    ("valid", ctypes.c_uint32),
+)
+
 
 class _NextBlock(ctypes.Structure):
     """struct if_nextdqblk of linux/quota.h."""
 
-    _fields_ = (
-        ("block_hard", ctypes.c_uint64),
-        ("block_soft", ctypes.c_uint64),
-        ("bytes", ctypes.c_uint64),
-        ("file_hard", ctypes.c_uint64),
-        ("file_soft", ctypes.c_uint64),
-        ("files", ctypes.c_uint64),
-        ("block_time", ctypes.c_uint64),
-        ("file_time", ctypes.c_uint64),
-        ("valid", ctypes.c_uint32),
-        ("id", ctypes.c_uint32),
-    )
+    _fields_ = (*MARKS_OF_A_USER, ("id", ctypes.c_uint32))
 
 
 def main(argv: list[str], *, mounts: Path = Path("/proc/self/mountinfo"), next_user: NextUser | None = None) -> int:

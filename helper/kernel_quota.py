@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from helper.disk_quota import OFF, users_on
+from helper.disk_quota import MARKS_OF_A_USER, OFF, users_on
 
 _GET, _SET = 0x800007 << 8, 0x800008 << 8  # QCMD(Q_GETQUOTA and Q_SETQUOTA, USRQUOTA)
 _BLOCKS, _FILES = 1, 4  # QIF_BLIMITS, QIF_ILIMITS
@@ -56,17 +56,7 @@ class Kernel(Protocol):
 class _Block(ctypes.Structure):
     """struct if_dqblk of linux/quota.h."""
 
-    _fields_ = (
-        ("block_hard", ctypes.c_uint64),
-        ("block_soft", ctypes.c_uint64),
-        ("bytes", ctypes.c_uint64),
-        ("file_hard", ctypes.c_uint64),
-        ("file_soft", ctypes.c_uint64),
-        ("files", ctypes.c_uint64),
-        ("block_time", ctypes.c_uint64),
-        ("file_time", ctypes.c_uint64),
-        ("valid", ctypes.c_uint32),
-    )
+    _fields_ = MARKS_OF_A_USER
 
 
 class LinuxKernel:

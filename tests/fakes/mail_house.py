@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coloc.command import Output, run
-from tests.fakes.waiting import until
+from tests.fakes.postfix import SERVICES, within_a_namespace
 
 _MAIN = """
 compatibility_level = 3.6
@@ -24,26 +23,7 @@ maillog_file = {log}
 maillog_file_prefixes = {folder}
 local_recipient_maps =
 """
-_MASTER = """
-postlog unix-dgram n - n - 1 postlogd
-pickup unix n - n 1 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-retry unix - - n - - error
-error unix - - n - - error
-discard unix - - n - - discard
-showq unix n - n - - showq
-"""
-_INSIDE = """set -e
-mount --make-rprivate /
-mount --bind "$1/etc" /etc/postfix
-mount --bind "$1/spool" /var/spool/postfix
-mount --bind "$1/data" /var/lib/postfix
-exec /usr/sbin/postfix start-fg"""
+_SHOW = "showq unix n - n - - showq\n"
 
 
 class MailHouse:
@@ -87,22 +67,6 @@ class MailHouse:
 @contextmanager
 def mail_house(folder: Path) -> Iterator[MailHouse]:
     """Start it below `folder`; it is ended with all of its programs."""
-    for path in (folder / "spool", folder / "data"):
-        path.mkdir(parents=True)
-    shutil.copytree("/etc/postfix", folder / "etc", symlinks=True)
-    for path in (folder, *folder.parents):
-        path.chmod(path.stat().st_mode | 0o011)  # accounts must reach its queue
-    (folder / "etc/main.cf").write_text(_MAIN.format(folder=folder, log=folder / "mail.log"))
-    (folder / "etc/master.cf").write_text(_MASTER)
-    subprocess.run(["chown", "postfix", folder / "data"], check=True)
-    argv = ["unshare", "--mount", "--", "sh", "-c", _INSIDE, "sh", str(folder)]
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    server = MailHouse(folder, process)
-    try:
-        until(lambda: "daemon started" in server.log or process.poll() is not None, seconds=120, what="postfix")
-        assert process.poll() is None, (folder / "output").read_text() + server.log
-        yield server
-    finally:
-        process.terminate()
-        process.wait(60)
+    log = folder / "mail.log"
+    with within_a_namespace(folder, _MAIN.format(folder=folder, log=log), SERVICES + _SHOW, log) as process:
+        yield MailHouse(folder, process)

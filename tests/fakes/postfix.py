@@ -30,20 +30,21 @@ smtpd_peername_lookup = no
 local_recipient_maps =
 smtpd_sender_login_maps =
 """
-_MASTER = """
+SERVICES = """
 postlog unix-dgram n - n - 1 postlogd
-127.0.0.1:{port} inet n - n - - smtpd
 pickup unix n - n 1 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
-anvil unix - - n - 1 anvil
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 retry unix - - n - - error
 error unix - - n - - error
 discard unix - - n - - discard
+"""
+_DOOR = """127.0.0.1:{port} inet n - n - - smtpd
+anvil unix - - n - 1 anvil
 """
 _INSIDE = """set -e
 mount --make-rprivate /
@@ -61,8 +62,7 @@ class Postfix:
 
     @property
     def log(self) -> str:
-        path = self.root / "var/log/mail.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        return _text(self.root / "var/log/mail.log")
 
     def sendmail(self, uid: int, sender: str, *recipients: str) -> None:
         """As an account does: through the program."""
@@ -78,26 +78,39 @@ class Postfix:
 
 
 @contextmanager
-def postfix(folder: Path) -> Iterator[Postfix]:
-    """Start it below `folder`; it is ended with all of its programs."""
-    root, port = folder / "root", free_port()
-    for path in (root / "var/log", folder / "spool", folder / "data"):
+def within_a_namespace(folder: Path, main: str, master: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A postfix with these settings below `folder`, once it runs; it is ended with all of its programs."""
+    for path in (folder / "spool", folder / "data"):
         path.mkdir(parents=True)
     shutil.copytree("/etc/postfix", folder / "etc", symlinks=True)  # its list of files, beside what follows
     for path in (folder, *folder.parents):
         path.chmod(path.stat().st_mode | 0o011)  # accounts must reach its queue
-    transports = ", ".join(f"{{ {domain} = {way} }}" for domain, way in TRANSPORTS.items())
-    (folder / "etc/main.cf").write_text(_MAIN.format(root=root, transports=transports))
-    (folder / "etc/master.cf").write_text(_MASTER.format(port=port))
+    (folder / "etc/main.cf").write_text(main)
+    (folder / "etc/master.cf").write_text(master)
     subprocess.run(["chown", "postfix", folder / "data"], check=True)
     argv = ["unshare", "--mount", "--", "sh", "-c", _INSIDE, "sh", str(folder)]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(argv, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    server = Postfix(root, port, process)
     try:
-        until(lambda: "daemon started" in server.log or process.poll() is not None, seconds=120, what="postfix")
-        assert process.poll() is None, (folder / "output").read_text() + server.log
-        yield server
+        until(lambda: "daemon started" in _text(log) or process.poll() is not None, seconds=120, what="postfix")
+        assert process.poll() is None, (folder / "output").read_text() + _text(log)
+        yield process
     finally:
         process.terminate()
         process.wait(60)
+
+
+@contextmanager
+def postfix(folder: Path) -> Iterator[Postfix]:
+    """Start one that takes mail by SMTP as well."""
+    root, port = folder / "root", free_port()
+    (root / "var/log").mkdir(parents=True)
+    transports = ", ".join(f"{{ {domain} = {way} }}" for domain, way in TRANSPORTS.items())
+    main = _MAIN.format(root=root, transports=transports)
+    master = SERVICES + _DOOR.format(port=port)
+    with within_a_namespace(folder, main, master, root / "var/log/mail.log") as process:
+        yield Postfix(root, port, process)
+
+
+def _text(log: Path) -> str:
+    return log.read_text(errors="replace") if log.exists() else ""
