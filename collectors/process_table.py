@@ -27,6 +27,7 @@ _OWNER_EVERY = 12  # looks: a worker changes its user just after its birth, seld
 _SLEEPER_OWNER_EVERY = 60  # looks: who does nothing does not change its user either
 _SLEEPS_AFTER = 2  # looks without any change
 _SLEEPER_EVERY = 3  # looks: what one used meanwhile is charged then, to the tick
+_OUTSIDE = "/"  # systemd puts nobody there: in v1's trees, who ends is moved there before it is gone
 _EVERYBODY = 1  # pid 1: who does not see it does not see other users' processes
 
 
@@ -211,10 +212,16 @@ class ProcessTable:
         pid = process.used.pid
         process.uid = self._owner(pid)
         try:
-            process.cgroup = sys.intern(parse_cgroup(self._files.read(pid, "cgroup")))  # few, and shared by many
+            cgroup = sys.intern(parse_cgroup(self._files.read(pid, "cgroup")))  # few, and shared by many
         except PermissionError:
-            process.cgroup = ""
+            cgroup = ""
+        process.cgroup = self._before_its_end(process) if cgroup == _OUTSIDE else cgroup
         process.used.app = self._owned.app_of(process.cgroup, process.uid)
+
+    def _before_its_end(self, process: Followed) -> str:
+        """The cgroup of one that ends just now, which has left it already: where it was seen, or was born."""
+        parent = self._followed.get(process.used.parent)
+        return process.cgroup or (parent.cgroup if parent else "") or _OUTSIDE
 
     def _read_swap(self, process: Followed, swapping: bool) -> None:
         # VmSwap stands only in a long file: read it where something is swapped out, and now and then.

@@ -128,6 +128,20 @@ def test_a_worker_that_takes_its_user_after_its_birth_is_noticed(watch: Watch) -
     assert watch.cpu() == 0.3
 
 
+def test_a_process_that_is_met_while_it_ends_is_of_the_unit_that_it_has_left(watch: Watch) -> None:
+    unit = "/system.slice/nuage.service"
+    watch.proc.process(60, uid=0, cgroup=unit)
+    watch.proc.process(61, uid=901, parent=60, cgroup=unit)
+    watch.look()
+    watch.proc.process(61, uid=901, parent=60, cgroup="/", used=(30, 0))
+    watch.proc.process(62, uid=901, parent=60, cgroup="/", used=(20, 0))
+    watch.proc.machine(50, 0)
+    for _ in range(12):  # looks: the owner of one that is known is read again now and then
+        seen = watch.look()
+    assert seen['coloc_app_cpu_seconds_total{app="nuage",mode="user",project="_shared"}'] == 0.5
+    assert seen['coloc_app_processes{app="nuage",project="_shared"}'] == 3
+
+
 def test_an_app_that_arrives_takes_its_processes_over(watch: Watch) -> None:
     watch.proc.process(70, uid=903)
     assert 'coloc_app_processes{app="wiki",project="_none"}' not in watch.look()
