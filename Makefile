@@ -14,9 +14,10 @@ $(VENV)/.agent: pyproject.toml deploy/prepare.sh
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.agent
+$(VENV)/.test: $(VENV)/.agent tests/borg_without_pytest.pth
 	@./deploy/prepare.sh test
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@cp tests/borg_without_pytest.pth "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/"
 	@touch $@
 
 # The demo colocation, until Ctrl-C. FULL=1 adds a real Prometheus and a real Matrix server.
@@ -32,9 +33,9 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit
 
-# Everything, with real servers.
+# Everything, with real servers. Tests wait more than they compute: one process more than there are processors.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q tests -n $$(( $$(nproc) + 1 )) --dist worksteal
 
 # Every benchmark, or those that are named: make bench BENCH=scrape.
 BENCH ?= $(basename $(notdir $(wildcard bench/*.py)))
