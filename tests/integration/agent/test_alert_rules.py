@@ -45,7 +45,7 @@ scrape_configs:
 
 
 def said(*argv: str) -> str:
-    done = subprocess.run([needed(argv[0]), *argv[1:]], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([needed(argv[0]), *argv[1:]], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
