@@ -46,10 +46,17 @@ def read_yaml(raw: bytes, name: str) -> tuple[yaml.Node, dict[Any, Any], list[st
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose only booleans are true and false: by the older rule the key `off` and the name `no` are, too."""
+    """YAML whose only booleans are true and false: by the older rule the key `off` and the name `no` are, too.
+
+    Dates stay texts, so that the thirtieth of February is told with its line.
+    """
 
     yaml_implicit_resolvers = {
-        first: [(tag, shape) for tag, shape in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        first: [
+            (tag, shape)
+            for tag, shape in resolvers
+            if tag != "tag:yaml.org,2002:timestamp" and (tag != "tag:yaml.org,2002:bool" or first in "tTfF")
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

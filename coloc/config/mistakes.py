@@ -30,6 +30,7 @@ EXAMPLES = {
     r"^[A-Za-z0-9_./-]+$": "a program such as borg-1.4 or /usr/bin/borg",
     r"^https?://\S+$": "an address such as https://forum.example.org",
     r"^[^:\x00-\x1f]{1,100}$": "a name without colons",  # of web-config's users
+    r"^[a-z_]{1,40}(/[a-z_]{1,40})?$": "a category of YunoHost's catalog, such as communication or communication/chat",
     r"^/": "an absolute path such as /var/www/site",
 }
 _BOUNDS = {

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from coloc.config.enforcement import Enforceable
+from coloc.config.register import AdminsysRegister, AppRegister, ProjectRegister
 from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Seconds
 
 
@@ -18,6 +19,7 @@ class Adminsys(Described):
     forum: str | None = None
     machine: bool = False  # looks after the machine: may act on every project's incidents
     age: tuple[Annotated[str, Field(pattern=r"^(age1[0-9a-z]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?)$")], ...] = ()
+    charter: AdminsysRegister = AdminsysRegister()
 
 
 class Quotas(Described):
@@ -79,6 +81,7 @@ class Project(Described):
     enforce: tuple[Enforceable, ...] = ()
     share: Annotated[float, Field(gt=0, le=100)] = 1.0  # its part when others want the processor too
     room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
+    charter: ProjectRegister = ProjectRegister()
 
 
 class DeclaredDatabase(Described):
@@ -106,6 +109,7 @@ class AppEntry(Described):
     before_backup: tuple[str, ...] = ()  # root's own programs, with their arguments
     after_backup: tuple[str, ...] = ()  # undoes what the one before did, always
     drill_command: tuple[str, ...] = ()  # tries what a drill brought back
+    charter: AppRegister = AppRegister()
 
     @property
     def commands(self) -> tuple[tuple[str, ...], ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from coloc.config.enforcement import wrong_enforcement
 from coloc.config.mistakes import nearest, shown
+from coloc.config.register import wrong_relaxations
 from coloc.config.rules import wrong_thresholds
 
 
@@ -30,6 +31,7 @@ def strangers(data: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:
             words = f"names {shown(project)}, which is not in projects:{nearest(project, projects)}"
             yield ["backup", "hosts", name, "project"], words
     yield from wrong_enforcement(data)
+    yield from wrong_relaxations(data)
     yield from wrong_thresholds(_mapping(data.get("rules")))
 
 

@@ -387,7 +387,7 @@ def test_a_channel_with_nothing_behind_it_is_on() -> None:
         ("a: !!binary é\n", "not valid YAML"),
         ("a: !!set [x]\n", "not valid YAML"),
         ("a: !!omap x\n", "not valid YAML"),
-        ("a: 2026-99-99\n", "not valid YAML"),
+        ("coloc: 2026-99-99\n", "line 1: coloc: write keys below it"),
         ("a: " + "9" * 5000 + "\n", "not valid YAML"),
         ("a: 1" + ":1" * 400 + ".5\n", "not valid YAML"),
         ("? [a, b]\n: c\n", "not valid YAML"),
