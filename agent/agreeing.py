@@ -29,7 +29,7 @@ def agreed_from(config: Config, colocation: Colocation, user_ids: UserIds) -> Ag
         }
         weight = min(10_000, max(1, round(project.share * _WEIGHT)))
         projects[name] = AgreedProject(weight, _limits(project.quotas, project.enforce), apps)
-    return _without_doubles(Agreed(config.enforce.slices, projects, config.database_servers.model_dump()), colocation)
+    return _without_doubles(Agreed(config.enforce.slices, projects, config.database_servers.as_data()), colocation)
 
 
 def _app(app: App, owned: Ownership, config: Config) -> AgreedApp:

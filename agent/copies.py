@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from coloc.config.channels import Channels, ConsoleChannel
 from coloc.config.whole import Config
@@ -18,7 +19,7 @@ def speaking(config: Config, state: State) -> Config:
     known, now = from_text(state.get(MACHINE) or ""), identity(config.root)
     if is_another(known, now):
         logger.error("this server is a copy: nothing is posted and nothing backed up before `coloc-agent adopt`")
-        return config.model_copy(update={"channels": Channels(console=ConsoleChannel())})
+        return replace(config, channels=Channels(console=ConsoleChannel()))
     if now.keys() - known.keys():
         with state.transaction():
             state.put(MACHINE, as_text(known | now))

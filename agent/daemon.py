@@ -24,10 +24,10 @@ from agent.evaluator import Evaluator
 from agent.house import House, build_house
 from agent.notify import Notifier
 from agent.only_one import only_one
+from agent.reading_aside import load_config_aside
 from agent.rhythm import Clocks, Rhythm
 from agent.runner import Runner
 from coloc import requests
-from coloc.config.reading import load_config
 from coloc.config.whole import Config
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
@@ -54,9 +54,8 @@ class Daemon:
         self._config_error: str | None = None
         self._asked: list[requests.Request] = []
 
-    def run(self) -> None:
+    def run(self, config: Config) -> None:
         """Serve until SIGTERM or SIGINT. Raises ColocError when it cannot even begin."""
-        config = load_config(self._config_path)
         with only_one(config.paths.state):
             self._serve(config)
 
@@ -203,7 +202,7 @@ class Daemon:
         """A bad file changes nothing: it is logged, raises an incident, and the old house goes on."""
         self._notifier.reloading()
         try:
-            config = load_config(self._config_path)
+            config = load_config_aside(self._config_path)
             if config.paths != house.config.paths:
                 raise ColocError(
                     "paths: cannot change while the agent runs", hint="restart it: systemctl restart coloc-agent"

@@ -54,16 +54,17 @@ class Door:
         self,
         path: Path | None = None,
         *,
+        read: Callable[[Path], WebConfig] = read_web_config,
         settle_seconds: float = _SETTLE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ColocError when the file, or one that it names, cannot be used."""
-        self._path, self._settle, self._clock = path, settle_seconds, clock
+        self._path, self._read, self._settle, self._clock = path, read, settle_seconds, clock
         self._lock = threading.Lock()
         self._verdicts = Verdicts()
         self._error: str | None = None
         self._seen: tuple[Signature, float] | None = None
-        self._opening = _open(path) if path else _Opening()
+        self._opening = _open(path, read) if path else _Opening()
         self._signature = _signature(path, self._opening.config)
 
     @property
@@ -92,7 +93,7 @@ class Door:
 
     def _take(self, path: Path, signature: Signature) -> None:
         try:
-            opening = _open(path)
+            opening = _open(path, self._read)
         except ColocError as error:
             if error.sentence() != self._error:
                 logger.error("the web-config file cannot be used; the old one goes on", extra={"why": error.sentence()})
@@ -183,8 +184,8 @@ class Verdicts:
         return sum(len(kept) for kept in self._known.values())
 
 
-def _open(path: Path) -> _Opening:
-    config = read_web_config(path)
+def _open(path: Path, read: Callable[[Path], WebConfig]) -> _Opening:
+    config = read(path)
     return _Opening(config, tls_context(config, path.parent), headers_of(config))
 
 

@@ -39,6 +39,7 @@ from agent.page.words import language_of
 from agent.quota_agreements import Agreements
 from agent.quota_use import quota_spans
 from agent.quotas import Standing
+from agent.reading_aside import read_web_config_aside
 from agent.readings import ReadingWindow
 from agent.rule_facts import rule_families
 from agent.rules import CollectorHealth
@@ -113,7 +114,7 @@ class House:
         self._news = News()
         self._since = time.monotonic()
         self._status: Status | None = None
-        self._door = Door(config.listen.web_config)
+        self._door = Door(config.listen.web_config, read=read_web_config_aside)
         self._web: Web | None = None
 
     def start(self) -> None:

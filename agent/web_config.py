@@ -7,12 +7,13 @@ import re
 import ssl
 import stat
 from collections.abc import Callable
+from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import AfterValidator, Field, model_validator
+from typing import Annotated
 
 from coloc.bcrypt import parse_hash, require_bcrypt
+from coloc.config.marks import CheckedBy, Within
+from coloc.config.mistakes import nearest
 from coloc.config.reading import parse_as
 from coloc.config.values import Described
 from coloc.errors import ConfigError
@@ -25,6 +26,13 @@ _ASKS = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 _CIPHER = re.compile(r"TLS_(ECDHE)_(RSA|ECDSA)_WITH_(AES_(?:128|256)_GCM_SHA(?:256|384)|CHACHA20_POLY1305(?:_SHA256)?)")
+_HEADERS = (
+    "Content-Security-Policy",
+    "X-Frame-Options",
+    "X-Content-Type-Options",
+    "X-XSS-Protection",
+    "Strict-Transport-Security",
+)
 _HEADER = re.compile(r"[\x20-\x7e]{1,2000}")
 
 
@@ -53,33 +61,39 @@ def _cipher(name: str) -> str:
     return f"{match[1]}-{match[2]}-{rest.replace('AES_', 'AES').replace('_', '-')}"
 
 
+def _header_name(name: str) -> str:
+    if name not in _HEADERS:
+        raise ValueError(f"is not a header that may be added{nearest(name, _HEADERS)}")
+    return name
+
+
 def _header(value: str) -> str:
     if value and not _HEADER.fullmatch(value):
         raise ValueError("write a header of plain letters on one line")
     return value
 
 
-Version = Annotated[str, AfterValidator(_old_version)]
-Header = Annotated[str, AfterValidator(_header)]
-Hash = Annotated[str, AfterValidator(parse_hash)]
-User = Annotated[str, Field(pattern=r"^[^:\x00-\x1f]{1,100}$")]
+Version = Annotated[str, CheckedBy(_old_version)]
+HeaderName = Annotated[str, CheckedBy(_header_name)]
+Header = Annotated[str, CheckedBy(_header)]
+Hash = Annotated[str, CheckedBy(parse_hash)]
+User = Annotated[str, Within(pattern=r"^[^:\x00-\x1f]{1,100}$")]
 
 
 class TlsServer(Described):
     """Our certificate, and what is asked of a client's."""
 
-    cert_file: str = Field(min_length=1)
-    key_file: str = Field(min_length=1)
-    client_auth_type: Annotated[str, AfterValidator(_asked_of_clients)] = "NoClientCert"
+    cert_file: Annotated[str, Within(min_length=1)]
+    key_file: Annotated[str, Within(min_length=1)]
+    client_auth_type: Annotated[str, CheckedBy(_asked_of_clients)] = "NoClientCert"
     client_ca_file: str = ""
     client_allowed_sans: tuple[str, ...] = ()
     min_version: Version = "TLS12"
     max_version: Version = "TLS13"
-    cipher_suites: tuple[Annotated[str, AfterValidator(_cipher)], ...] = ()
+    cipher_suites: tuple[Annotated[str, CheckedBy(_cipher)], ...] = ()
     prefer_server_cipher_suites: bool = True
 
-    @model_validator(mode="after")
-    def _fits(self) -> TlsServer:
+    def __post_init__(self) -> None:
         verifies = self.client_auth_type != "NoClientCert"
         if verifies and not self.client_ca_file:
             raise ValueError("client_auth_type wants certificates of clients: write client_ca_file")
@@ -89,24 +103,17 @@ class TlsServer(Described):
             raise ValueError("client_allowed_sans needs client_auth_type: RequireAndVerifyClientCert")
         if self.min_version > self.max_version:
             raise ValueError("min_version is above max_version")
-        return self
-
-
-class Headers(Described):
-    """The headers that may be added to every answer; an empty one is not sent."""
-
-    csp: Header = Field(default="", alias="Content-Security-Policy")
-    frame: Header = Field(default="", alias="X-Frame-Options")
-    sniff: Literal["", "nosniff"] = Field(default="", alias="X-Content-Type-Options")
-    xss: Header = Field(default="", alias="X-XSS-Protection")
-    hsts: Header = Field(default="", alias="Strict-Transport-Security")
 
 
 class HttpServer(Described):
     """How answers are sent. `http2` is known and without effect: we speak HTTP/1."""
 
     http2: bool = True
-    headers: Headers = Headers()
+    headers: dict[HeaderName, Header] = field(default_factory=dict)  # an empty one is not sent
+
+    def __post_init__(self) -> None:
+        if self.headers.get("X-Content-Type-Options", "") not in {"", "nosniff"}:
+            raise ValueError("write nosniff in X-Content-Type-Options, or take it out")
 
 
 class WebConfig(Described):
@@ -114,7 +121,7 @@ class WebConfig(Described):
 
     tls_server_config: TlsServer | None = None
     http_server_config: HttpServer = HttpServer()
-    basic_auth_users: dict[User, Hash] = Field(default_factory=dict)
+    basic_auth_users: dict[User, Hash] = field(default_factory=dict)
 
 
 def read_web_config(path: Path) -> WebConfig:
@@ -156,7 +163,7 @@ def files_of(config: WebConfig, folder: Path) -> tuple[Path, ...]:
 
 def headers_of(config: WebConfig) -> dict[str, str]:
     """What is added to every answer."""
-    return {name: value for name, value in config.http_server_config.headers.model_dump(by_alias=True).items() if value}
+    return {name: value for name, value in config.http_server_config.headers.items() if value}
 
 
 _WORDS = {

@@ -70,7 +70,7 @@ def _askers(config: Config) -> Mapping[DatabaseKind, Ask]:
     """Who asks the servers. Those of this machine know nothing of the apps of another tree."""
     if config.root != Path("/"):
         return {}
-    servers = servers_from(config.database_servers.model_dump())
+    servers = servers_from(config.database_servers.as_data())
     # The superuser that coloc.yml may name is for root's backups; the daemon enters under its own name.
     return askers(servers if os.geteuid() == 0 else replace(servers, pg_user=""))
 

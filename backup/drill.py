@@ -129,7 +129,7 @@ class Drill:
     ) -> tuple[dict[str, str], int]:
         scratch = Scratch(
             self.repository,
-            servers_from(self.config.database_servers.model_dump()),
+            servers_from(self.config.database_servers.as_data()),
             self.journal,
             folder,
             manifest.user,

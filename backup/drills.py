@@ -271,7 +271,7 @@ def values_of(drilled: Drilled) -> Mapping[str, str | int | float | bool]:
 
 def clear_leftovers(config: Config, journal: DrillJournal, *, run: Run | None = None) -> None:
     """Remove what a killed drill left; what cannot go now is tried again at the next start."""
-    servers = servers_from(config.database_servers.model_dump())
+    servers = servers_from(config.database_servers.as_data())
     for kind, name in journal.leftovers():
         with suppress(ColocError, OSError):
             if kind == "folder":

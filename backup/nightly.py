@@ -346,7 +346,7 @@ class _Night:
             self.clock,
             span.remaining,
             lambda what, progress: self.on_progress(Step(host, app, what, progress)),
-            servers=servers_from(self.config.database_servers.model_dump()),
+            servers=servers_from(self.config.database_servers.as_data()),
         )
 
     def _tell(self, result: AppResult) -> None:

@@ -91,7 +91,7 @@ class Restoring:
 
     def _restore(self, journal: RestoreJournal) -> Restored:
         plan, repository = self.prepared.plan, self.prepared.repository
-        hands = Hands(servers_from(self.config.database_servers.model_dump()), self.run)
+        hands = Hands(servers_from(self.config.database_servers.as_data()), self.run)
         loader = Loader(journal, repository, hands, plan.manifest, self.config.root)
         staging = Staging(journal)
         try:
@@ -150,7 +150,7 @@ class Restoring:
 
     def _take_back(self, journal: RestoreJournal, error: BaseException, began: float) -> None:
         self.on_step("undo")
-        hands = Hands(servers_from(self.config.database_servers.model_dump()), self.run)
+        hands = Hands(servers_from(self.config.database_servers.as_data()), self.run)
         try:
             undo(journal, hands)
         except StateError as failed:
@@ -204,7 +204,7 @@ def undo_restore(
 ) -> None:
     """Bring back what a restore replaced. Raises ColocError."""
     with run_lock(config.paths.journal, f"taking back a restore of {journal.app}", clock()):
-        undo(journal, Hands(servers_from(config.database_servers.model_dump()), run))
+        undo(journal, Hands(servers_from(config.database_servers.as_data()), run))
 
 
 def has_server_databases(prepared: Prepared) -> bool:

@@ -83,7 +83,7 @@ class DumpRoom:
     """Is there room under /home for the dumps that an app's script writes there? Each server is asked once a run."""
 
     def __init__(self, config: Config, run: Run = run) -> None:
-        self._ask = askers(servers_from(config.database_servers.model_dump()), run=run)
+        self._ask = askers(servers_from(config.database_servers.as_data()), run=run)
         self._tree, self._lock = Tree(config.root), threading.Lock()
         self._known: dict[DatabaseKind, dict[str, int]] = {}
 

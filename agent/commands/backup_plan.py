@@ -59,5 +59,5 @@ def night_text(config: Config, journal: Journal, name: str, say: Translate) -> s
 
 
 def _words(keep: Keep, minimum: int, say: Translate) -> str:
-    numbers = [f"{count} {say(name)}" for name, count in keep.model_dump().items() if count]
+    numbers = [f"{count} {say(name)}" for name, count in keep.as_data().items() if count]
     return ", ".join([*numbers, say("at least {number} proven").format(number=minimum)])

@@ -96,6 +96,6 @@ def _servers(context: Context) -> Servers:
     from coloc.databases.servers import Servers, servers_from  # noqa: PLC0415 - `--help` must be quick
 
     try:
-        return servers_from(context.config().database_servers.model_dump())
+        return servers_from(context.config().database_servers.as_data())
     except ColocError:
         return Servers()

@@ -79,10 +79,15 @@ def move(context: Context, host: str, place: str, fingerprint: str | None) -> in
 
 def _moved(config: Config, host: str, place: str) -> Config:
     key = "ssh" if place.startswith("ssh://") else "path"
-    other = {"ssh": None, "path": None} | {key: place if key == "ssh" else Path(place)}
-    changed = config.backup.hosts[host].model_copy(update=other)
+    old = config.backup.hosts[host]
+    if key == "ssh":
+        changed = dataclasses.replace(old, ssh=place, path=None)
+    else:  # a folder has none of what an ssh host may have besides
+        changed = dataclasses.replace(
+            old, ssh=None, path=Path(place), upload_limit=None, append_only=False, maintenance_key_file=None
+        )
     hosts = {**config.backup.hosts, host: changed}
-    return config.model_copy(update={"backup": config.backup.model_copy(update={"hosts": hosts})})
+    return dataclasses.replace(config, backup=dataclasses.replace(config.backup, hosts=hosts))
 
 
 def _pinned(config: Config, host: str, place: str, fingerprint: str | None, say: Translate) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,5 +43,5 @@ def _config(context: Context, root: Path | None) -> Config:
     if root is None:
         return context.config()
     if context.config_path.exists():
-        return context.config().model_copy(update={"root": root})
+        return replace(context.config(), root=root)
     return Config(coloc=Coloc(name="unnamed"), root=root)

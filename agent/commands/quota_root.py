@@ -184,7 +184,7 @@ def sources_of(context: Context, root: Path) -> list[Source]:
     from helper.traces import SliceTraces  # noqa: PLC0415
 
     try:
-        servers = servers_from(context.config().database_servers.model_dump())
+        servers = servers_from(context.config().database_servers.as_data())
     except ColocError:
         servers = Servers()
     found: list[Source] = [SliceTraces(root)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, model_validator
-
 from coloc.config.drills import Drill
+from coloc.config.marks import ReadBy, Within
 from coloc.config.values import Bytes, ClockTime, Described, Name, Place, Seconds, as_word, parse_bytes
 from coloc.windows import is_within, parse_window
 
@@ -27,29 +27,29 @@ def _speed(value: object) -> object:
 
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 _WINDOW = rf"{_CLOCK} *- *{_CLOCK}"
-Window = Annotated[str, BeforeValidator(_window)]
-Speed = Annotated[int, BeforeValidator(_speed), Field(ge=1024)]  # bytes a second; Borg counts in 1024s
+Window = Annotated[str, ReadBy(_window)]
+Speed = Annotated[int, ReadBy(_speed), Within(ge=1024)]  # bytes a second; Borg counts in 1024s
 
 
 class Keep(Described):
     """How many archives of each app stay: the newest of each day, week, month and year."""
 
-    last: int = Field(default=2, ge=1)
-    daily: int = Field(default=7, ge=0)
-    weekly: int = Field(default=4, ge=0)
-    monthly: int = Field(default=6, ge=0)
-    yearly: int = Field(default=0, ge=0)
+    last: Annotated[int, Within(ge=1)] = 2
+    daily: Annotated[int, Within(ge=0)] = 7
+    weekly: Annotated[int, Within(ge=0)] = 4
+    monthly: Annotated[int, Within(ge=0)] = 6
+    yearly: Annotated[int, Within(ge=0)] = 0
 
 
 class BackupHost(Described):
     """A place that keeps our archives: a folder (`path`) or a friend's server (`ssh`)."""
 
     path: Path | None = None
-    ssh: Annotated[str, Field(pattern=r"^ssh://[^\s-][^\s]*$")] | None = None
+    ssh: Annotated[str, Within(pattern=r"^ssh://[^\s-][^\s]*$")] | None = None
     passphrase_file: Place | None = None
     key_file: Place | None = None  # the ssh key; known_hosts lies beside it
     known_hosts_file: Place | None = None
-    remote_borg: Annotated[str, Field(pattern=r"^[A-Za-z0-9_./-]+$")] | None = None
+    remote_borg: Annotated[str, Within(pattern=r"^[A-Za-z0-9_./-]+$")] | None = None
     at: ClockTime | None = None  # overrides backup.at
     window: Window | None = None  # the only hours in which a night may use it
     upload_limit: Speed | None = None
@@ -60,16 +60,11 @@ class BackupHost(Described):
     keep: Keep | None = None  # overrides backup.keep
     drill_download: Bytes | None = None  # overrides backup.drill.download
 
-    @model_validator(mode="after")
-    def _one_place(self) -> BackupHost:
+    def __post_init__(self) -> None:
         if (self.path is None) == (self.ssh is None):
             raise ValueError("write either path: /folder or ssh: ssh://user@host/./folder")
         if self.path is not None and not self.path.is_absolute():
             raise ValueError("write an absolute folder in path:")
-        return self
-
-    @model_validator(mode="after")
-    def _makes_sense(self) -> BackupHost:
         if self.ssh is None and (self.upload_limit or self.append_only):
             raise ValueError("upload_limit and append_only are of ssh hosts; a folder has neither")
         if self.maintenance_key_file and not self.append_only:
@@ -78,7 +73,6 @@ class BackupHost(Described):
             raise ValueError(f"at: {self.at} lies outside window: {self.window}")
         if self.project and self.passphrase_file is None:
             raise ValueError("a project's own repository has a passphrase of its own: write passphrase_file")
-        return self
 
     def starts_at(self, usual: str) -> str:
         """The time of day at which its night begins: its own, or the usual one, or when its window opens."""
@@ -105,10 +99,11 @@ class YunohostBackup(Described):
 class Backup(Described):
     """The nightly run."""
 
-    hosts: dict[Name, BackupHost] = {}
+    hosts: dict[Name, BackupHost] = field(default_factory=dict)
     at: ClockTime = "02:30"
     keep: Keep = Keep()
-    minimum: int = Field(default=2, ge=1)  # proven archives of each app that stay on every host, whatever keep: says
+    # Proven archives of each app that stay on every host, whatever keep: says.
+    minimum: Annotated[int, Within(ge=1)] = 2
     left_after: Seconds = 90 * 86400.0  # so long stays what an app left behind before it may be forgotten
     late_after: Seconds = 36 * 3600.0
     max_duration: Seconds = 6 * 3600.0

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
-
+from coloc.config.marks import ReadBy, Within
 from coloc.config.values import Described, Place, nothing_means_defaults
 
 
 class MatrixChannel(Described):
     """A Matrix account that speaks in rooms."""
 
-    homeserver: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    homeserver: Annotated[str, Within(pattern=r"^https?://\S+$")]
     token_file: Place | None = None
-    room: Annotated[str, Field(pattern=r"^[!#]\S+$")]
-    help_room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
+    room: Annotated[str, Within(pattern=r"^[!#]\S+$")]
+    help_room: Annotated[str, Within(pattern=r"^[!#]\S+$")] | None = None
     allow_encrypted: bool = False
     language: Literal["fr", "en"] | None = None
 
-    @model_validator(mode="after")
-    def _rooms_differ(self) -> MatrixChannel:
+    def __post_init__(self) -> None:
         if self.help_room == self.room:
             raise ValueError("help_room: is the community's room; alerts go to another one, which room: names")
-        return self
 
 
 class ForumChannel(Described):
     """The Discourse thread where maintenances are declared."""
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    url: Annotated[str, Within(pattern=r"^https?://\S+$")]
     user: str
     key_file: Place | None = None
-    topic: int = Field(gt=0)
+    topic: Annotated[int, Within(gt=0)]
     language: Literal["fr", "en"] | None = None
 
 
@@ -45,6 +42,6 @@ class ConsoleChannel(Described):
 class Channels(Described):
     """Where incidents are told."""
 
-    console: Annotated[ConsoleChannel | None, BeforeValidator(nothing_means_defaults)] = None
+    console: Annotated[ConsoleChannel | None, ReadBy(nothing_means_defaults)] = None
     matrix: MatrixChannel | None = None
     forum: ForumChannel | None = None

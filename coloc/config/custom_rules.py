@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
-
+from coloc.config.marks import CheckedBy
 from coloc.config.mistakes import nearest, short
-from coloc.config.values import Described, Seconds, Threshold, with_other_names
+from coloc.config.values import Described, Seconds, Threshold
 from coloc.metric_names import METRICS
 
 
@@ -17,14 +17,14 @@ def _known_metric(name: str) -> str:
     return name
 
 
-MetricName = Annotated[str, AfterValidator(_known_metric)]
+MetricName = Annotated[str, CheckedBy(_known_metric)]
 
 
 class CustomRule(Described):
     """One rule: it speaks of each series of a metric that is above, or below, a threshold."""
 
     metric: MetricName
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = field(default_factory=dict)
     above: Threshold | None = None
     below: Threshold | None = None
     clear: Threshold | None = None
@@ -34,10 +34,7 @@ class CustomRule(Described):
     severity: Literal["info", "warning", "critical"] = "warning"
     text: str = ""
 
-    _names = model_validator(mode="before")(with_other_names)
-
-    @model_validator(mode="after")
-    def _agrees(self) -> CustomRule:
+    def __post_init__(self) -> None:
         if (self.above is None) == (self.below is None):
             raise ValueError("write one threshold, above or below")
         for label in self.labels:
@@ -48,7 +45,6 @@ class CustomRule(Described):
         )
         if not is_good:
             raise ValueError("clear: must lie on the good side of the threshold")
-        return self
 
     @property
     def is_time(self) -> bool:

@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
     Dates stay texts, so that the thirtieth of February is told with its line.
     """
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 - as PyYAML has it
         first: [
             (tag, shape)
             for tag, shape in resolvers

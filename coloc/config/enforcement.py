@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
+from coloc.config.marks import Within
 from coloc.config.values import Described, Seconds
 
 # What can be held back. `network` is not among them: nothing here tells one project's share of it from another's.
@@ -29,7 +28,7 @@ class Enforce(Described):
     """What is common to all that is enforced. `enforce: slices` is short for `enforce: {slices: true}`."""
 
     slices: bool = False  # each project's units in a slice of its own, with the weight of its share
-    weight: Annotated[int, Field(ge=1, le=10000)] = 200  # of all projects together; the rest of the system has 100
+    weight: Annotated[int, Within(ge=1, le=10000)] = 200  # of all projects together; the rest of the system has 100
     simulate_for: Seconds = 14 * 86400.0  # a quota is enforced only after it was simulated for so long
 
 

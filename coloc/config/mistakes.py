@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Any, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel
 
-from coloc.config.values import as_word
+from coloc.config.values import Described, as_word
 
 
 def by_line(problem: str) -> tuple[int, str]:
@@ -47,22 +46,22 @@ _WORDS = {
     "finite_number": "write a number that has an end",
     "string_too_short": "is empty; write a text",
     "missing": "is missing; add it",
-    "extra_forbidden": "is not a key that I know",
+    "unexpected_keyword_argument": "is not a key that I know",
     "int_type": "write a whole number",
     "string_type": "write a text, in quotes if it looks like a number",
     "bool_type": "write true or false",
     "dict_type": "write keys below it, indented",
     "tuple_type": "write a list: [a, b]",
-    "model_type": "write keys below it, indented",
+    "dataclass_type": "write keys below it, indented",
 }
 
 
-def mistake(item: Any, node: yaml.Node, model: type[BaseModel]) -> str:
+def mistake(item: Any, node: yaml.Node, model: type[Described]) -> str:
     """One mistake that pydantic found below `model`, as a sentence with its line."""
     place = [part for part in item["loc"] if part != "[key]"]
     kind, message = item["type"], str(item["msg"])
     words = _WORDS.get(kind)
-    if kind == "extra_forbidden":
+    if kind == "unexpected_keyword_argument":
         words = f"is not a key that I know{nearest(short(place[-1]), _keys_at(place[:-1], model))}"
     elif kind == "literal_error":
         words = f"is {shown(item['input'])}; write one of {item['ctx']['expected']}"
@@ -107,21 +106,20 @@ def _line_of(node: yaml.Node | None, place: list[Any]) -> int:
     return line
 
 
-def _keys_at(place: list[Any], model: type[BaseModel]) -> list[str]:
+def _keys_at(place: list[Any], model: type[Described]) -> list[str]:
     """The keys that are known at a place: follow the types from the model downwards."""
     is_name = False  # the next part is a name that people chose, below a dict
     for part in place:
         if is_name:
             is_name = False
             continue
-        field = model.model_fields.get(str(part))
-        kinds = list(_types_in(field.annotation)) if field else []
-        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        kinds = list(_types_in(model.types().get(str(part))))
+        models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Described)]
         if not models:
             return []
         model = models[0]
         is_name = any(get_origin(kind) is dict for kind in kinds)
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return list(model.types())
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-
+from coloc.config.marks import Within
 from coloc.config.values import Described, Place, Seconds
 
 
@@ -15,7 +14,7 @@ class Listen(Described):
     """Where the page and /metrics answer."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=9942, ge=0, le=65535)
+    port: Annotated[int, Within(ge=0, le=65535)] = 9942
     web_config: Place | None = None  # certificate and users, as Prometheus' exporters read them
 
     def __str__(self) -> str:
@@ -37,7 +36,7 @@ def parse_listen(value: object) -> object:
 class Sampling(Described):
     """How often the agent looks. The defaults suit a server of sixty apps."""
 
-    every: Annotated[Seconds, Field(ge=0.05)] = 5.0
+    every: Annotated[Seconds, Within(ge=0.05)] = 5.0
     disk_every: Seconds = 3600.0
     databases_every: Seconds = 60.0
 
@@ -60,8 +59,8 @@ class DatabaseServers(Described):
     mysql_socket: str = ""
     mysql_defaults_file: str = ""
     pg_host: str = ""
-    pg_port: int = Field(default=0, ge=0, le=65535)
+    pg_port: Annotated[int, Within(ge=0, le=65535)] = 0
     pg_user: str = ""
     pg_run_as: str = "postgres"
     redis_socket: str = ""
-    redis_port: int = Field(default=0, ge=0, le=65535)
+    redis_port: Annotated[int, Within(ge=0, le=65535)] = 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from coloc.config.enforcement import Enforceable
+from coloc.config.marks import Within
 from coloc.config.register import AdminsysRegister, AppRegister, ProjectRegister
 from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Seconds
 
@@ -15,10 +15,10 @@ from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Second
 class Adminsys(Described):
     """A person who looks after apps. Only what messages need; nothing personal is required."""
 
-    matrix: Annotated[str, Field(pattern=r"^@[^:\s]+:\S+$")] | None = None
+    matrix: Annotated[str, Within(pattern=r"^@[^:\s]+:\S+$")] | None = None
     forum: str | None = None
     machine: bool = False  # looks after the machine: may act on every project's incidents
-    age: tuple[Annotated[str, Field(pattern=r"^(age1[0-9a-z]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?)$")], ...] = ()
+    age: tuple[Annotated[str, Within(pattern=r"^(age1[0-9a-z]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( .*)?)$")], ...] = ()
     charter: AdminsysRegister = AdminsysRegister()
 
 
@@ -79,8 +79,8 @@ class Project(Described):
     adminsys: tuple[str, ...] = ()
     quotas: Quotas = Quotas()
     enforce: tuple[Enforceable, ...] = ()
-    share: Annotated[float, Field(gt=0, le=100)] = 1.0  # its part when others want the processor too
-    room: Annotated[str, Field(pattern=r"^[!#]\S+$")] | None = None
+    share: Annotated[float, Within(gt=0, le=100)] = 1.0  # its part when others want the processor too
+    room: Annotated[str, Within(pattern=r"^[!#]\S+$")] | None = None
     charter: ProjectRegister = ProjectRegister()
 
 
@@ -88,24 +88,24 @@ class DeclaredDatabase(Described):
     """A database that coloc.yml names: `name` is a path when the kind is sqlite."""
 
     kind: Literal["mysql", "postgresql", "sqlite"]
-    name: str = Field(min_length=1)
+    name: Annotated[str, Within(min_length=1)]
 
 
 class AppEntry(Described):
     """What coloc.yml says of an app: who shares it; and, without YunoHost, what it is made of."""
 
-    shared_by: dict[str, Annotated[float, Field(gt=0)]] = {}
+    shared_by: dict[str, Annotated[float, Within(gt=0)]] = field(default_factory=dict)
     quotas: Quotas = Quotas()  # of this app alone, beside those of its project
     enforce: tuple[Enforceable, ...] = ()
     service: Literal["best_effort", "standard", "high"] = "best_effort"
     label: str | None = None
-    folders: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()
+    folders: tuple[Annotated[str, Within(pattern=r"^/")], ...] = ()
     user: str | None = None
     units: tuple[str, ...] = ()
     databases: tuple[DeclaredDatabase, ...] = ()
     domain: str | None = None
     path: str = "/"
-    redis_db: Annotated[int, Field(ge=0, le=65535)] | Literal["cache"] | None = None  # cache: not worth saving
+    redis_db: Annotated[int, Within(ge=0, le=65535)] | Literal["cache"] | None = None  # cache: not worth saving
     before_backup: tuple[str, ...] = ()  # root's own programs, with their arguments
     after_backup: tuple[str, ...] = ()  # undoes what the one before did, always
     drill_command: tuple[str, ...] = ()  # tries what a drill brought back

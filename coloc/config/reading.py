@@ -6,8 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from coloc.config.documents import MAX_TOLD, read_yaml
 from coloc.config.mistakes import at_line, by_line, mistake
 from coloc.config.strangers import strangers
@@ -36,6 +34,8 @@ def load_config(path: Path) -> Config:
 
 def parse_config(raw: bytes, name: str) -> Config:
     """The same from bytes; `name` is how messages call the file."""
+    from pydantic import ValidationError  # noqa: PLC0415 - heavy, and only reading needs it
+
     node, data, repeated = read_yaml(raw, name)
     problems = repeated + [at_line(node, place, words) for place, words in islice(strangers(data), MAX_TOLD)]
     config = None
@@ -55,6 +55,8 @@ def parse_config(raw: bytes, name: str) -> Config:
 
 def parse_as(model: type[_Model], raw: bytes, name: str) -> _Model:
     """Another file that people write, read with the same care. Raises ConfigError with one line per mistake."""
+    from pydantic import ValidationError  # noqa: PLC0415 - heavy, and only reading needs it
+
     node, data, problems = read_yaml(raw, name)
     try:
         if not problems:

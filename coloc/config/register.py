@@ -6,11 +6,11 @@ All of it is optional. It stays in the file: names of people go into no metric, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-
+from coloc.config.marks import CheckedBy, ReadBy, Within
 from coloc.config.mistakes import nearest
 from coloc.config.values import Described, as_word
 
@@ -53,10 +53,10 @@ def _meeting(value: object) -> object:
     return value if isinstance(value, Mapping) or value is None else {"on": value}
 
 
-Day = Annotated[date, BeforeValidator(_day)]
-CheckName = Annotated[str, AfterValidator(_known_check)]
-Words = Annotated[str, Field(min_length=1, max_length=2000)]  # what people say in their own words
-Category = Annotated[str, Field(pattern=r"^[a-z_]{1,40}(/[a-z_]{1,40})?$")]  # as YunoHost's catalog calls them
+Day = Annotated[date, ReadBy(_day)]
+CheckName = Annotated[str, CheckedBy(_known_check)]
+Words = Annotated[str, Within(min_length=1, max_length=2000)]  # what people say in their own words
+Category = Annotated[str, Within(pattern=r"^[a-z_]{1,40}(/[a-z_]{1,40})?$")]  # as YunoHost's catalog calls them
 Hours = Literal["0-2", "2-5", "5-10", "10-20", "20-40", "40+"]  # a month; coarse on purpose: never a timesheet
 
 
@@ -67,11 +67,9 @@ class Relaxation(Described):
     on: Day
     review: Day
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Relaxation:
+    def __post_init__(self) -> None:
         if self.review <= self.on:
             raise ValueError("review: must come after on:")
-        return self
 
 
 class Presented(Described):
@@ -85,12 +83,12 @@ class Introduced(Described):
     """How somebody, or something, came in."""
 
     proposed: Day | None = None
-    presented: Annotated[Presented | None, BeforeValidator(_meeting)] = None
+    presented: Annotated[Presented | None, ReadBy(_meeting)] = None
     accepted: Day | None = None
     accepted_by: Literal["cooptation", "board"] | None = None  # where it was not charter.accepted_by
     local_contact: Words | None = None
     vouched_by: Words | None = None
-    relaxed: dict[CheckName, Relaxation] = {}
+    relaxed: dict[CheckName, Relaxation] = field(default_factory=dict)
 
 
 class Review(Described):
@@ -112,7 +110,7 @@ class ProjectRegister(Introduced):
 
     agreed: Words | None = None
     agreed_on: Day | None = None
-    users: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    users: Annotated[int, Within(ge=0, le=10_000_000)] | None = None
     hours: HoursGiven = HoursGiven()
     social_value: Words | None = None
     reviewed: Review | None = None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, model_validator
-
+from coloc.config.marks import CheckedBy
 from coloc.config.mistakes import nearest, shown
-from coloc.config.values import Described, Seconds, Threshold, parse_threshold, with_other_names
+from coloc.config.values import Described, Seconds, Threshold, parse_threshold
 
 # The rules of agent.rules: so that a misspelt one is a mistake, and not a rule that nobody changed. With each the
 # threshold that coloc.yml may change: `above` or `below`, and what it is measured in; None where it has none.
@@ -58,7 +57,7 @@ def _known_rule(name: str) -> str:
     return name
 
 
-RuleName = Annotated[str, AfterValidator(_known_rule)]
+RuleName = Annotated[str, CheckedBy(_known_rule)]
 
 
 class RuleChange(Described):
@@ -71,8 +70,6 @@ class RuleChange(Described):
     wait: Seconds | None = None  # how long before it is told
     clear_after: Seconds | None = None  # how long it must stay away before it is over
     severity: Literal["info", "warning", "critical"] | None = None
-
-    _names = model_validator(mode="before")(with_other_names)
 
 
 def wrong_thresholds(rules: Mapping[Any, Any]) -> Iterator[tuple[list[Any], str]]:

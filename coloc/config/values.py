@@ -4,19 +4,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform, get_type_hints
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from coloc.config.marks import ReadBy, Within
 
 _TEN_YEARS = 3650 * 86400.0
 
 
-class Described(BaseModel):
-    """Something written by a human: immutable, and a misspelt key is an error."""
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class Described:
+    """Something written by a human: immutable, and a misspelt key is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
+    Each class below it is a frozen dataclass with its marks beside the types. Only reading a file needs pydantic, which
+    the daemon therefore never loads (docs/decisions/014): it would be a fourth of what it holds.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    @classmethod
+    def model_validate(cls, data: object) -> Self:
+        """From data as it was written. Raises pydantic's ValidationError; for a file take coloc.config.reading."""
+        value: Self = _reader_of(cls).validate_python(data)  # type: ignore[arg-type]  # a class is hashable
+        return value
+
+    @classmethod
+    def types(cls) -> dict[str, Any]:
+        """Its keys, in order, and the type of each."""
+        known = get_type_hints(cls)
+        return {each.name: known[each.name] for each in fields(cls)}  # type: ignore[arg-type]  # as below
+
+    def as_data(self) -> dict[str, Any]:
+        """As dicts and tuples all the way down."""
+        return asdict(self)  # type: ignore[call-overload,no-any-return]  # each class below is a dataclass
+
+
+@cache
+def _reader_of(model: type[Described]) -> Any:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - heavy, and only reading needs it
+
+    return TypeAdapter(model)
 
 
 _UNITS = {"": 1, "B": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -132,15 +165,15 @@ def nothing_means_defaults(value: object) -> object:
     return {} if value is None else value
 
 
-Bytes = Annotated[int, BeforeValidator(parse_bytes)]
-Seconds = Annotated[float, BeforeValidator(parse_seconds)]
-ClockTime = Annotated[str, BeforeValidator(_parse_clock)]
-Threshold = Annotated[float, BeforeValidator(parse_threshold)]
-DayWindow = Annotated[str | None, BeforeValidator(parse_window)]
-Zone = Annotated[str, BeforeValidator(_parse_zone)]
-Place = Annotated[Path, BeforeValidator(_absolute)]
+Bytes = Annotated[int, ReadBy(parse_bytes)]
+Seconds = Annotated[float, ReadBy(parse_seconds)]
+ClockTime = Annotated[str, ReadBy(_parse_clock)]
+Threshold = Annotated[float, ReadBy(parse_threshold)]
+DayWindow = Annotated[str | None, ReadBy(parse_window)]
+Zone = Annotated[str, ReadBy(_parse_zone)]
+Place = Annotated[Path, ReadBy(_absolute)]
 # Names become labels, archive names and folder names: short, plain, never an option or a path.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Name = Annotated[str, Within(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
 
 SOFT_PART = 0.8  # of the hard limit, where no soft one was written
@@ -152,16 +185,14 @@ class Limit(Described):
     `grace` and `allow`: of this resource alone, where they differ from what holds for all.
     """
 
-    soft: float = Field(gt=0)
-    hard: float = Field(gt=0)
+    soft: Annotated[float, Within(gt=0)]
+    hard: Annotated[float, Within(gt=0)]
     grace: Seconds | None = None
     allow: Literal["warn", "throttle", "hard"] | None = None
 
-    @model_validator(mode="after")
-    def _in_order(self) -> Limit:
+    def __post_init__(self) -> None:
         if self.hard < self.soft:
             raise ValueError("hard is below soft: write the larger value as hard")
-        return self
 
 
 def _limit_of(parse: Any) -> Any:
@@ -181,5 +212,5 @@ def _number(value: object) -> float:
     return float(value)
 
 
-ByteLimit = Annotated[Limit, BeforeValidator(_limit_of(parse_bytes))]
-NumberLimit = Annotated[Limit, BeforeValidator(_limit_of(_number))]
+ByteLimit = Annotated[Limit, ReadBy(_limit_of(parse_bytes))]
+NumberLimit = Annotated[Limit, ReadBy(_limit_of(_number))]

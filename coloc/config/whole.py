@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
-
-from pydantic import BeforeValidator, model_validator
 
 from coloc.config.backups import Backup
 from coloc.config.channels import Channels
 from coloc.config.custom_rules import CustomRule
 from coloc.config.documents import MAX_TOLD
 from coloc.config.enforcement import Enforce, parse_enforce
+from coloc.config.marks import ReadBy
 from coloc.config.places import DatabaseServers, Listen, Paths, Sampling, parse_listen
 from coloc.config.projects import Adminsys, AppEntry, Project
 from coloc.config.rules import RuleChange, RuleName
 from coloc.config.strangers import strangers
-from coloc.config.values import DayWindow, Described, Name, Place, Seconds, Zone, nothing_means_defaults
+from coloc.config.values import (
+    DayWindow,
+    Described,
+    Name,
+    Place,
+    Seconds,
+    Zone,
+    nothing_means_defaults,
+    with_other_names,
+)
 
 DEFAULT_PATH = Path("/etc/coloc-agent/coloc.yml")
 STAGES = ("observe", "backup", "alert", "enforce")
@@ -38,15 +47,15 @@ class Config(Described):
 
     coloc: Coloc
     stage: Literal["observe", "backup", "alert", "enforce"] = "observe"
-    listen: Annotated[Listen, BeforeValidator(parse_listen)] = Listen()
-    projects: dict[Name, Project] = {}
-    apps: dict[Name, AppEntry] = {}
-    adminsys: dict[str, Annotated[Adminsys, BeforeValidator(nothing_means_defaults)]] = {}
-    enforce: Annotated[Enforce | None, BeforeValidator(parse_enforce)] = None
+    listen: Annotated[Listen, ReadBy(parse_listen)] = Listen()
+    projects: dict[Name, Project] = field(default_factory=dict)
+    apps: dict[Name, AppEntry] = field(default_factory=dict)
+    adminsys: dict[str, Annotated[Adminsys, ReadBy(nothing_means_defaults)]] = field(default_factory=dict)
+    enforce: Annotated[Enforce | None, ReadBy(parse_enforce)] = None
     backup: Backup = Backup()
     channels: Channels = Channels()
-    rules: dict[RuleName, RuleChange] = {}
-    custom_rules: dict[Name, CustomRule] = {}
+    rules: dict[RuleName, Annotated[RuleChange, ReadBy(with_other_names)]] = field(default_factory=dict)
+    custom_rules: dict[Name, Annotated[CustomRule, ReadBy(with_other_names)]] = field(default_factory=dict)
     sampling: Sampling = Sampling()
     startup_quiet: Seconds = 60.0
     quiet_hours: DayWindow = "22:00-08:00"
@@ -54,13 +63,10 @@ class Config(Described):
     paths: Paths = Paths()
     database_servers: DatabaseServers = DatabaseServers()
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> Config:
-        told = {"projects", "apps", "adminsys", "backup", "rules", "enforce"}
-        unknown = list(islice(strangers(self.model_dump(include=told)), MAX_TOLD))
+    def __post_init__(self) -> None:
+        unknown = list(islice(strangers(self.as_data()), MAX_TOLD))
         if unknown:
             raise ValueError("; ".join(f"{'.'.join(map(str, place))}: {words}" for place, words in unknown))
-        return self
 
     def reaches(self, stage: str) -> bool:
         """True when the colocation has come at least as far as `stage`."""

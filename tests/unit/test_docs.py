@@ -11,12 +11,11 @@ from typing import Any, get_args, get_origin
 
 import click
 import pytest
-from pydantic import BaseModel
 
 from agent.cli import COMMANDS, cli
 from agent.rules import RULES
 from coloc.config.reading import load_config
-from coloc.config.values import Limit
+from coloc.config.values import Described, Limit
 from coloc.config.whole import Config
 from coloc.metric_names import METRICS
 
@@ -30,11 +29,11 @@ def first_cells(page: str) -> list[str]:
     return re.findall(r"(?m)^\| `([^`]+)` \|", (REFERENCE / page).read_text())
 
 
-def keys_of(model: type[BaseModel], place: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
+def keys_of(model: type[Described], place: str = "") -> Iterator[str]:
+    for name, kind_of_it in model.types().items():
         key = f"{place}{name}"
-        models = [kind for kind in types_in(field.annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        many = any(get_origin(kind) in {dict, tuple} for kind in types_in(field.annotation))
+        models = [kind for kind in types_in(kind_of_it) if isinstance(kind, type) and issubclass(kind, Described)]
+        many = any(get_origin(kind) in {dict, tuple} for kind in types_in(kind_of_it))
         if not models or models[0] is Limit:
             yield key
         else:

@@ -90,7 +90,7 @@ def test_people_are_known_by_their_account_alone() -> None:
 
 def test_the_help_room_takes_no_command_and_is_no_alert_room() -> None:
     assert listening_rooms(CONFIG) == ("!all", "!chorale")
-    values = CONFIG.model_dump()
+    values = CONFIG.as_data()
     values["channels"]["matrix"]["help_room"] = "!all"
     with pytest.raises(ValidationError, match="help_room"):
         Config.model_validate(values)

@@ -207,7 +207,7 @@ def test_every_word_of_the_page_has_its_french() -> None:
         [Phase.FIRING, Phase.CLEARING],
         RESOURCES,
         AppState,
-        get_args(Project.model_fields["kind"].annotation),
+        get_args(Project.types()["kind"]),
     ],
     ids=["steps", "severities", "phases", "resources", "states", "kinds"],
 )

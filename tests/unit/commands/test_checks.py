@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def test_the_address_is_free_ours_or_taken() -> None:
         ours = listen_point(config(f"listen: '127.0.0.1:{port}'"))
     assert (ours.ok, "the agent answers" in ours.sentence()) == (True, True)
     with serving() as port:
-        theirs = listen_point(config(f"listen: '127.0.0.1:{port}'").model_copy(update={"coloc": Coloc(name="alsace")}))
+        theirs = listen_point(replace(config(f"listen: '127.0.0.1:{port}'"), coloc=Coloc(name="alsace")))
     assert (theirs.ok, "another colocation" in theirs.sentence()) == (False, True)
     with serving(b"<html>") as port:
         assert not listen_point(config(f"listen: '127.0.0.1:{port}'")).ok
