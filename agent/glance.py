@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from agent.page.page import percent
 from agent.page.words import FRENCH as PAGE_FRENCH
 from agent.status import AppStatus, BackupStatus, IncidentStatus, Status
 from agent.terminal import bad, columns, good, harmless, heading
+from agent.why_quiet import why_quiet
 from coloc.times import for_people
 
 FRENCH: Mapping[str, str] = {
@@ -105,17 +106,45 @@ class Glance:
     def incidents(self) -> list[str]:
         """What is open, and how to take it on."""
         if not self._status.open_incidents:
-            return [f"{self._('Incidents')}: {good(self._('No open incident'))}"]
+            return [f"{self._('Incidents')}: {good(self._('No open incident'))}", *self.silences()]
         lines = [f"{self._('Open incidents')}:"]
         lines += columns([self._incident(incident) for incident in self._status.open_incidents])
-        return [*lines, f"  {self._('To take one on')}: coloc-agent alerts ack ID --by NAME"]
+        return [*lines, f"  {self._('To take one on')}: coloc-agent alerts ack ID --by NAME", *self.silences()]
+
+    def silences(self) -> list[str]:
+        """What people asked to keep quiet, with the number that lifts it; nothing when there is none."""
+        rows = [
+            [
+                str(each.id),
+                harmless(each.covers) or self._("everything"),
+                f"{self._('until')} {self._time(each.ends_at)}",
+                f"{self._('by')} {harmless(each.by)}",
+                harmless(each.why),
+            ]
+            for each in self._status.silences
+        ]
+        return [f"{self._('Silences')}:", *columns(rows)] if rows else []
+
+    def past(self, incidents: Sequence[IncidentStatus]) -> list[str]:
+        """Incidents with those that are over: from when to when, how it stands, who looked after it."""
+        return columns([self._past(incident) for incident in incidents]) or [self._("No incident so far")]
+
+    def _past(self, incident: IncidentStatus) -> list[str]:
+        over = incident.resolved_at
+        until = f"→ {self._time(over)}" if over else bad(self._(incident.phase))
+        why = ", ".join(why_quiet(incident, self._, self._time, harmless))
+        return [
+            f"#{incident.id}",
+            self._(incident.severity) if over else bad(self._(incident.severity)),
+            harmless(incident.title),
+            self._time(incident.fired_at),
+            until,
+            why,
+        ]
 
     def _incident(self, incident: IncidentStatus) -> list[str]:
         state = f"{self._('since')} {self._time(incident.fired_at)}"
-        if incident.acked_by:
-            state += f", {self._('taken on by')} {harmless(incident.acked_by)}"
-        if incident.silenced_until:
-            state += f", {self._('in silence until')} {self._time(incident.silenced_until)}"
+        state = ", ".join([state, *why_quiet(incident, self._, self._time, harmless)])
         return [f"#{incident.id}", bad(self._(incident.severity)), harmless(incident.title), state]
 
     def collectors(self) -> list[str]:

@@ -36,6 +36,7 @@ from agent.observation import Observation
 from agent.own_families import status_families
 from agent.page.page import render
 from agent.page.words import language_of
+from agent.past import past_route
 from agent.quota_agreements import Agreements
 from agent.quota_use import quota_spans
 from agent.quotas import Standing
@@ -236,6 +237,7 @@ class House:
             **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
             "/": self._page,
             "/api/v1/status": self._api,
+            "/api/v1/incidents": past_route(self.config, self._state.path),
         }
 
     def _page(self, request: Request) -> Response:

@@ -13,7 +13,7 @@ The rules, in plain sentences:
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -43,6 +43,15 @@ def is_night(now: datetime, quiet_hours: str | None, zone: ZoneInfo) -> bool:
     begin, end = (time.fromisoformat(part) for part in quiet_hours.split("-"))
     at = now.astimezone(zone).time()
     return begin <= at < end if begin <= end else at >= begin or at < end
+
+
+def night_ends(now: datetime, quiet_hours: str | None, zone: ZoneInfo) -> datetime | None:
+    """When the quiet hours that last now are over, by the clock on the wall; None outside of them."""
+    if quiet_hours is None or not is_night(now, quiet_hours, zone):
+        return None
+    local, end = now.astimezone(zone), time.fromisoformat(quiet_hours.split("-")[1])
+    day = local.date() if local.time() < end else local.date() + timedelta(days=1)
+    return datetime.combine(day, end, zone).astimezone(UTC)
 
 
 def loudness(

@@ -41,10 +41,22 @@ class Silence:
             name in labels and fnmatchcase(labels[name], pattern) for name, pattern in self.labels.items()
         )
 
+    @property
+    def scope(self) -> str:
+        """What it covers, as people write it: `app=wiki rule=app_down`; "" is everything."""
+        parts = [f"{name}={pattern}" for name, pattern in self.labels.items()]
+        return " ".join([*parts, *([f"rule={self.rule}"] if self.rule else [])])
+
+
+def covering(incident: Incident, silences: Iterable[Silence], now: datetime) -> Silence | None:
+    """Of those that last and cover it, the one that ends last."""
+    lasting = [silence for silence in silences if silence.is_on(now) and silence.covers(incident)]
+    return max(lasting, key=lambda silence: silence.ends_at, default=None)
+
 
 def is_silenced(incident: Incident, silences: Iterable[Silence], now: datetime) -> bool:
     """True when one that lasts covers it."""
-    return any(silence.is_on(now) and silence.covers(incident) for silence in silences)
+    return covering(incident, silences, now) is not None
 
 
 def known(connection: sqlite3.Connection, now: datetime) -> list[Silence]:

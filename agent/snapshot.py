@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from agent import backup_store, drill_store, incident_store
+from agent import backup_store, drill_store, silences
 from agent.alert_tests import latest_tests
 from agent.enforcing import Enforced
 from agent.fair_use import fair_use
 from agent.observation import Observation
+from agent.past import latest
 from agent.quota_picture import QuotaPicture
 from agent.quotas import Standing
 from agent.status import (
@@ -21,9 +22,9 @@ from agent.status import (
     IncidentStatus,
     ProjectStatus,
     QuotaStatus,
+    SilenceStatus,
     Status,
 )
-from agent.telling import title
 from collectors.usage import AppUsage, ProjectUsage
 from coloc import outbox
 from coloc.config.whole import Config
@@ -65,7 +66,7 @@ def snapshot(
         ),
         hosts=tuple(sorted(config.backup.hosts)),
         backups=tuple(_backups(config, connection)),
-        incidents=_incidents(config, connection),
+        incidents=latest(config, connection, _INCIDENTS, now),
         collectors={
             item.name: item.error or ("failing" if item.failing_since else "") for item in observation.collectors
         },
@@ -74,6 +75,7 @@ def snapshot(
         app_quotas=known.of(standing for standing in standings if standing.app),
         fair_use=_fair_use(config, observation),
         enforcement=known.troubles(),
+        silences=tuple(_silence(each) for each in silences.known(connection, now)),
         blind_spots=observation.blind_spots,
     )
 
@@ -153,20 +155,8 @@ def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatu
     ]
 
 
-def _incidents(config: Config, connection: sqlite3.Connection) -> tuple[IncidentStatus, ...]:
-    return tuple(
-        IncidentStatus(
-            id=incident.id,
-            severity=str(incident.severity),
-            phase=str(incident.phase),
-            title=title(incident, config.coloc.language, config),
-            fired_at=incident.fired_at,
-            resolved_at=incident.resolved_at,
-            acked_by=incident.acked_by,
-            silenced_until=incident.silenced_until,
-        )
-        for incident in incident_store.latest(connection, _INCIDENTS)
-    )
+def _silence(silence: silences.Silence) -> SilenceStatus:
+    return SilenceStatus(silence.id, silence.begins_at, silence.ends_at, silence.by, silence.scope, silence.why)
 
 
 def open_by_severity(incidents: Sequence[IncidentStatus]) -> Mapping[str, int]:

@@ -131,7 +131,24 @@ class IncidentStatus:
     fired_at: datetime | None
     resolved_at: datetime | None
     acked_by: str
-    silenced_until: datetime | None
+    silenced_until: datetime | None  # by whatever silence lasts longest
+    rule: str = ""
+    silence: int = 0  # the number of the silence that covers it, when one that was asked for ahead does
+    cause: int = 0  # the number of the incident that it follows from, and so keeps quiet
+    followers: int = 0  # how many follow from it
+    told_at: datetime | None = None  # quiet hours: when its word will be said
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceStatus:
+    """One silence that was asked for ahead and is not over. `covers` as people write it: `app=wiki rule=app_down`."""
+
+    id: int
+    begins_at: datetime
+    ends_at: datetime
+    by: str
+    covers: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +173,7 @@ class Status:
     app_quotas: tuple[QuotaStatus, ...] = ()  # limits of single apps
     fair_use: tuple[FairUseStatus, ...] = ()  # nothing without slices
     enforcement: tuple[str, ...] = ()  # what is wrong with it, or waits, in a sentence each
+    silences: tuple[SilenceStatus, ...] = ()
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
 
     @property
@@ -164,18 +182,28 @@ class Status:
         return tuple(incident for incident in self.incidents if incident.resolved_at is None)
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What `alerts --history` and `incident report` are told. `report`: Markdown, of the one that was asked for."""
+
+    coloc: str
+    incidents: tuple[IncidentStatus, ...]
+    report: str = ""
+
+
 def to_json(status: Status) -> dict[str, Any]:
     """The same as JSON values: times in ISO 8601, UTC."""
-    return {key: _plain(value) for key, value in asdict(status).items()}
+    return {key: plain(value) for key, value in asdict(status).items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has them."""
     if isinstance(value, float) and not math.isfinite(value):
         return None  # JSON has no such number
     if isinstance(value, datetime):
         return iso(value)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -169,7 +169,7 @@ class Teller:
         all_over = all(each is None or each.phase is Phase.RESOLVED for each in known)
         rings = any(loud and (change is not Change.RESOLVED or all_over) for _, change, loud in lines)
         words = [
-            history_line(str(change), _facts(incident, now), language, self._config.zone)
+            history_line(str(change), incident_text(incident, now), language, self._config.zone)
             for incident, change, _ in lines
         ]
         said = [word for word in words if word is not None]
@@ -188,7 +188,7 @@ class Teller:
         )
 
     def _message(self, incidents: Sequence[Incident], language: str, now: datetime) -> outbox.Message:
-        texts = [_facts(incident, now) for incident in incidents]
+        texts = [incident_text(incident, now) for incident in incidents]
         if len(texts) == 1:
             return messages.incident_message(texts[0], language, self._config.zone)
         return together.group_message(texts, language, self._config.zone)
@@ -260,10 +260,13 @@ def _importance(incident: Incident) -> tuple[bool, int, int]:
 
 def title(incident: Incident, language: str, config: Config) -> str:
     """The one line that names an incident on the page."""
-    return messages.incident_title(_facts(incident, incident.fired_at or incident.pending_since), language, config.zone)
+    return messages.incident_title(
+        incident_text(incident, incident.fired_at or incident.pending_since), language, config.zone
+    )
 
 
-def _facts(incident: Incident, now: datetime) -> messages.IncidentText:
+def incident_text(incident: Incident, now: datetime) -> messages.IncidentText:
+    """The facts of an incident, as messages and reports need them."""
     return messages.IncidentText(
         id=incident.id,
         rule=incident.rule,

@@ -15,6 +15,7 @@ from typing import Any
 
 from alerts.channel import Blocked, Outcome, Refused, Retry, Sent
 from alerts.http import Answer, Http
+from alerts.plain import no_markup
 from alerts.reasons import reason
 from coloc.outbox import Kind, Row
 from coloc.secrets import Secret
@@ -155,12 +156,7 @@ def replace_block(raw: str, row: Row) -> str:
 
 
 def _text(row: Row) -> str:
-    return "\n\n".join(_no_markup(line) for line in row.message.text[:_LONGEST].splitlines())
-
-
-def _no_markup(line: str) -> str:
-    """Names from outside must not become links, mentions or titles."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~@])", r"\\\1", line.strip()).replace("://", ":\u200b//")
+    return "\n\n".join(no_markup(line) for line in row.message.text[:_LONGEST].splitlines())
 
 
 def _last_posts(topic: Answer) -> list[int]:

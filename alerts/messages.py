@@ -210,6 +210,13 @@ def channel_well_again(channel: str, target: str, language: str) -> Message:
     return _message(f"✅ {head.format(channel=plain(channel), target=plain(target))}", [])
 
 
+def known_of(incident: IncidentText, language: str, zone: ZoneInfo) -> tuple[str, str]:
+    """What more is known of an incident, and what to do about it."""
+    say, words = translator(language), _words(incident.rule)
+    detail = _fill(words.detail, incident, say, zone) if words.detail and incident.value else ""
+    return detail, _fill(words.to_do, incident, say, zone)
+
+
 def _when(incident: IncidentText, say: Translate, zone: ZoneInfo) -> str:
     since = for_people(incident.since, zone)
     if incident.until is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from html import escape
 
@@ -27,3 +28,8 @@ def plain(text: str, *, longest: int = _LONGEST) -> str:
 def html(text: str) -> str:
     """`plain`, escaped for HTML."""
     return escape(plain(text))
+
+
+def no_markup(line: str) -> str:
+    """A line for Markdown: names from outside must not become links, mentions or titles."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~@])", r"\\\1", line.strip()).replace("://", ":\u200b//")

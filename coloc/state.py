@@ -223,6 +223,7 @@ class State:
                 f"DELETE FROM outbox WHERE {_NOTHING_FOLLOWS} AND created_at < ?",  # noqa: S608 - a constant
                 (before,),
             )
+            connection.execute("DELETE FROM silences WHERE ends_at < ?", (before,))
             connection.execute("DELETE FROM incident_history WHERE at < ?", (before,))
             connection.execute(
                 "DELETE FROM incidents WHERE resolved_at < ? AND id NOT IN (SELECT incident FROM incident_history)",

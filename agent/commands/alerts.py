@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -24,21 +25,27 @@ _SAID = {
 
 
 @click.group("alerts", invoke_without_command=True)
+@click.option("--history", is_flag=True, help="Those that are over as well, the last five hundred.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON; incidents that are over as well.")
 @click.pass_context
-def command(ctx: click.Context, as_json: bool) -> None:
+def command(ctx: click.Context, history: bool, as_json: bool) -> None:
     """Open incidents; `ack` takes one on, `silence` keeps one quiet."""
-    from agent.client import ask_own_status  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import ask_own_status, ask_past  # noqa: PLC0415 - `--help` must be quick
     from agent.glance import Glance  # noqa: PLC0415
-    from agent.status import to_json  # noqa: PLC0415
+    from agent.status import plain  # noqa: PLC0415
     from agent.terminal import say  # noqa: PLC0415
 
     if ctx.invoked_subcommand is not None:
         return
     config = ctx.obj.config()
     status = ask_own_status(config)
-    incidents = to_json(status)["incidents"]
-    say([json.dumps(incidents, indent=2)] if as_json else Glance(status, config.coloc.language).incidents())
+    found = ask_past(config) if history else None
+    incidents = found.incidents if found else status.incidents
+    if as_json:
+        say([json.dumps([plain(asdict(each)) for each in incidents], indent=2)])
+    else:
+        glance = Glance(status, config.coloc.language)
+        say(glance.past(incidents) if history else glance.incidents())
 
 
 @command.command("ack")
@@ -49,7 +56,7 @@ def ack(context: Context, incident: int, by: str) -> None:
     """Take an incident on: the others see that somebody looks after it."""
     from coloc.requests import ask  # noqa: PLC0415 - `--help` must be quick
 
-    config, name = context.config(), _name(by)
+    config, name = context.config(), a_name(by)
     reached = _check(config, incident)
     ask(config.paths.requests, "ack", incident=incident, by=name)
     _confirm(config, "ack", incident, name, reached=reached)
@@ -62,8 +69,17 @@ def ack(context: Context, incident: int, by: str) -> None:
 @click.pass_obj
 def silence(context: Context, incident: int, span: str, by: str) -> None:
     """Keep an incident quiet for a while; it goes on being watched."""
+    from coloc.requests import ask  # noqa: PLC0415 - `--help` must be quick
+
+    seconds, config, name = a_span(span), context.config(), a_name(by)
+    reached = _check(config, incident)
+    ask(config.paths.requests, "silence", incident=incident, seconds=seconds, by=name)
+    _confirm(config, "silence", incident, name, reached=reached)
+
+
+def a_span(span: str) -> float:
+    """The seconds of `--for`. Raises BadParameter."""
     from coloc.config.values import parse_seconds  # noqa: PLC0415 - `--help` must be quick
-    from coloc.requests import ask  # noqa: PLC0415
 
     try:
         seconds = parse_seconds(span)
@@ -71,13 +87,11 @@ def silence(context: Context, incident: int, span: str, by: str) -> None:
         raise click.BadParameter(str(error), param_hint="--for") from error
     if not 0 < seconds <= 30 * 86400:
         raise click.BadParameter("write a time span of at most 30d", param_hint="--for")
-    config, name = context.config(), _name(by)
-    reached = _check(config, incident)
-    ask(config.paths.requests, "silence", incident=incident, seconds=seconds, by=name)
-    _confirm(config, "silence", incident, name, reached=reached)
+    return seconds
 
 
-def _name(by: str) -> str:
+def a_name(by: str) -> str:
+    """The name of `--by`. Raises BadParameter."""
     name = by.strip()
     if not name or len(name) > 60 or not name.isprintable():
         raise click.BadParameter("write a name of 1 to 60 letters", param_hint="--by")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from agent.page.words import word
 from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
+from agent.why_quiet import why_quiet
 from coloc.model import NO_PROJECT, SHARED
 from coloc.times import for_people
 
@@ -96,19 +97,25 @@ class _Paper:
     def incidents(self) -> str:
         heading = f"<h2>{self._('Incidents')}</h2>"
         if not self._status.incidents:
-            return f"{heading}<p>{self._('No incident so far')}</p>"
+            return f"{heading}<p>{self._('No incident so far')}</p>{self.silences()}"
         rows = [self._incident(incident) for incident in self._status.incidents[:20]]
-        return heading + self._table(("Severity", "Incidents", "Since", "State"), rows)
+        return heading + self._table(("Severity", "Incidents", "Since", "State"), rows) + self.silences()
+
+    def silences(self) -> str:
+        """What people asked to keep quiet, ahead of what it covers."""
+        told = [
+            f"<li>{escape(each.covers) or self._('everything')} · {self._('until')} {self._time(each.ends_at)} · "
+            f"{self._('by')} {escape(each.by)}{': ' if each.why else ''}{escape(each.why)}</li>"
+            for each in self._status.silences[:20]
+        ]
+        return f"<h3>{self._('Silences')}</h3><ul>{''.join(told)}</ul>" if told else ""
 
     def _incident(self, incident: IncidentStatus) -> list[str]:
         if incident.resolved_at:
             state = f'<span class="good">{self._("resolved")}</span> {self._time(incident.resolved_at)}'
         else:
             state = f'<span class="bad">{self._(incident.phase)}</span>'
-        if incident.acked_by:
-            state += f" · {self._('taken on by')} {escape(incident.acked_by)}"
-        if incident.silenced_until and not incident.resolved_at:
-            state += f" · {self._('in silence until')} {self._time(incident.silenced_until)}"
+        state = " · ".join([state, *why_quiet(incident, self._, self._time, escape)])
         cells = (self._(incident.severity), f"#{incident.id} {escape(incident.title)}", self._time(incident.fired_at))
         return [f"<td>{cell}</td>" for cell in (*cells, state)]
 

@@ -7,10 +7,22 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from agent.status import AppStatus, BackupStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status, to_json
+from agent.status import (
+    AppStatus,
+    BackupStatus,
+    IncidentStatus,
+    Past,
+    ProjectStatus,
+    QuotaStatus,
+    SilenceStatus,
+    Status,
+    plain,
+    to_json,
+)
 
 NOW = datetime(2026, 11, 23, 2, 45, tzinfo=UTC)
 NIGHT = NOW - timedelta(minutes=10)
@@ -52,22 +64,32 @@ def sample_status() -> Status:
         ),
         collectors={"disk": "", "databases": "mariadb is away"},
         outbox={"matrix": 2, "console": 0},
+        silences=(SilenceStatus(4, NIGHT, NOW + timedelta(hours=2), "Zoé", f"app={HOSTILE}", "upgrade"),),
         blind_spots=("processes of others",),
     )
 
 
 @contextmanager
-def serving(body: bytes | None = None, *, status: int = 200, host: str = "127.0.0.1") -> Iterator[int]:
+def serving(
+    body: bytes | None = None,
+    *,
+    status: int = 200,
+    host: str = "127.0.0.1",
+    past: Past | None = None,
+    now: Status | None = None,
+) -> Iterator[int]:
     """The port of a server that answers with the sample, or with `body`."""
-    text = body if body is not None else json.dumps(to_json(sample_status())).encode()
+    text = body if body is not None else json.dumps(to_json(now or sample_status())).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            code = status if self.path == "/api/v1/status" else 404
+            code, said = (status, text) if self.path == "/api/v1/status" else (404, b"not found")
+            if past is not None and self.path in {"/api/v1/incidents", f"/api/v1/incidents?id={past.incidents[0].id}"}:
+                code, said = 200, json.dumps({key: plain(value) for key, value in asdict(past).items()}).encode()
             self.send_response(code)
-            self.send_header("Content-Length", str(len(text)))
+            self.send_header("Content-Length", str(len(said)))
             self.end_headers()
-            self.wfile.write(text)
+            self.wfile.write(said)
 
         def log_message(self, format: str, *args: object) -> None:
             return
