@@ -188,7 +188,12 @@ def _was_read(item: Generation, mark: Mark | None) -> bool:
 
 def _holds(item: Generation, mark: Mark) -> bool:
     """True when what lies before the mark is what lay there."""
-    return _print_of(item, mark.offset) == mark.print if mark.offset else item.inode == mark.inode or item.number > 0
+    if mark.offset:
+        return _print_of(item, mark.offset) == mark.print
+    is_made_since = (
+        item.size == 0 and item.mtime_ns != mark.mtime_ns
+    )  # an empty file that got the inode of the marked one
+    return item.number > 0 or (item.inode == mark.inode and not is_made_since)
 
 
 def _print_of(item: Generation, offset: int) -> int | None:

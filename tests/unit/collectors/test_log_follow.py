@@ -203,6 +203,23 @@ def test_marks_that_are_damaged_are_as_none(tmp_path: Path) -> None:
     log.close()
 
 
+def test_an_empty_log_that_got_the_inode_of_the_marked_one_is_not_taken_for_it(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    logs = follow(tmp_path)
+    assert lines_of(logs) == []
+    log.write()
+    log.rename()
+    log.reopen()
+    log.compress(1)
+    log.rename()
+    marks = json.loads(json.dumps(logs.marks()))
+    marks[NAME][0][0] = log.path.stat().st_ino  # as the system may give it
+    again = follow(tmp_path)
+    again.restore(marks)
+    assert lines_of(again) == log.written
+    log.close()
+
+
 STEPS = st.sampled_from(
     ["write", "write", "much", "half", "look", "look", "little look", "rename", "reopen", "compress", "copy", "restart"]
 )
