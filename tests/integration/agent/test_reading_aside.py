@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.demo.layout import lay_out
 from agent.reading_aside import load_config_aside, read_web_config_aside
 from agent.web_config import read_web_config
+from coloc.command import Output, run
 from coloc.config.reading import load_config
-from coloc.errors import ConfigError
+from coloc.errors import ColocError, ConfigError
 from tests.fakes.waiting import until
 
 RICH = """
@@ -48,6 +51,41 @@ def test_mistakes_are_told_in_the_same_words(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as aside:
         load_config_aside(path)
     assert (aside.value.sentence(), aside.value.exit_code) == (here.value.sentence(), 2)
+
+
+def test_a_module_in_the_folder_where_we_were_started_is_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "coloc.yml").write_text(RICH)
+    (tmp_path / "yaml.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    assert load_config_aside(tmp_path / "coloc.yml").coloc.name == "alsace"
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "is there memory left"),
+        ("print('bm9uc2Vuc2U=')", "restart the agent after an upgrade"),  # no pickle
+        ("print('gASV')", "restart the agent after an upgrade"),  # a pickle that was cut
+        ("print('é')", "restart the agent after an upgrade"),
+        # of a class that this version does not have
+        (
+            "import base64; print(base64.b64encode(b'cagent.reading_aside\\nGone\\n.').decode())",
+            "restart the agent after an upgrade",
+        ),
+    ],
+)
+def test_a_reader_that_dies_or_talks_nonsense_is_one_sentence_and_no_crash(
+    tmp_path: Path, code: str, words: str
+) -> None:
+    def another(argv: Sequence[str], **options: Any) -> Output:
+        return run([sys.executable, "-c", code], **options)
+
+    with pytest.raises(ColocError, match="could not be read") as caught:
+        load_config_aside(tmp_path / "coloc.yml", run=another)
+    assert words in caught.value.sentence()
 
 
 def test_a_running_daemon_has_not_loaded_what_reads_files(tmp_path: Path) -> None:
