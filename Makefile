@@ -33,9 +33,10 @@ check: $(VENV)/.test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/unit
 
-# Everything, with real servers. Tests wait more than they compute: one process more than there are processors.
+# Everything, with real servers. Tests wait more than they compute: one process more than there are processors. A file
+# stays in one process, in its order; the slow files come first.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q tests -n $$(( $$(nproc) + 1 )) --dist worksteal
+	$(BIN)/python -m pytest -q tests -n $$(( $$(nproc) + 1 )) --dist loadfile --no-loadscope-reorder
 
 # Every benchmark, or those that are named: make bench BENCH=scrape.
 BENCH ?= $(basename $(notdir $(wildcard bench/*.py)))
