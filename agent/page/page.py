@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape as _escape
@@ -134,11 +135,11 @@ class _Paper:
             escape(", ".join(project.adminsys)),
         )
         quotas = "<br>".join(self._quota(quota) for quota in project.quotas) or "—"
-        figures = _figures(project.cpu_cores, project.memory_bytes, project.disk_bytes, project.database_bytes)
+        figures = self._figures(project.cpu_cores, project.memory_bytes, project.disk_bytes, project.database_bytes)
         return [*(f"<td>{text}</td>" for text in words), *figures, f"<td>{quotas}</td>"]
 
     def _quota(self, quota: QuotaStatus) -> str:
-        used, hard = amount(quota.resource, quota.used), amount(quota.resource, quota.hard)
+        used, hard = (figure(amount(quota.resource, each), self._language) for each in (quota.used, quota.hard))
         text = f"{self._(quota.resource)}: {used} {self._('of')} {hard}"
         if quota.step == "fine":
             return text
@@ -175,7 +176,7 @@ class _Paper:
         state = up.format(self._({True: "running", False: "down", None: "unknown"}[app.up]))
         if app.state != "ok":
             state += f' · <span class="bad">{self._(app.state)}</span>'
-        figures = _figures(app.cpu_cores, app.memory_bytes, app.disk_bytes, app.database_bytes)
+        figures = self._figures(app.cpu_cores, app.memory_bytes, app.disk_bytes, app.database_bytes)
         words = (f"<td>{name}</td>", f"<td>{project}</td>", f"<td>{state}</td>")
         return [*words, *figures, f"<td>{escape(app.version)}</td>"]
 
@@ -213,6 +214,11 @@ class _Paper:
         whole = f"{self._('whole')}: {self._time(drill.whole_at)}"
         return f"{name} ({self._('a part')}, {percent(drill.ratio)}; {whole})"
 
+    def _figures(self, cpu: float | None, *sizes: float | None) -> list[str]:
+        cores = "—" if cpu is None or not math.isfinite(cpu) else f"{cpu:.2f}"
+        cells = (figure(text, self._language) for text in (cores, *(human_bytes(size) for size in sizes)))
+        return [f'<td class="n">{cell}</td>' for cell in cells]
+
     def foot(self) -> str:
         spots = "".join(f"<li>{escape(spot)}</li>" for spot in self._status.blind_spots)
         blind = f"<h2>{self._('What cannot be seen')}</h2><ul>{spots}</ul>" if spots else ""
@@ -222,9 +228,11 @@ class _Paper:
         )
 
 
-def _figures(cpu: float | None, *sizes: float | None) -> list[str]:
-    cells = ["—" if cpu is None or not math.isfinite(cpu) else f"{cpu:.2f}", *(human_bytes(size) for size in sizes)]
-    return [f'<td class="n">{cell}</td>' for cell in cells]
+def figure(text: str, language: str) -> str:
+    """A figure as it is written in a language: `1.5 GB` is `1,5 Go` in French."""
+    if language != "fr":
+        return text
+    return re.sub(r"(?<= )([kMGT]?)B\b", r"\1o", text.replace(".", ","))
 
 
 def percent(ratio: float) -> str:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agent.incidents import Phase, Severity
 from agent.page import page
-from agent.page.page import human_bytes, render
+from agent.page.page import figure, human_bytes, render
 from agent.page.words import FRENCH, language_of, word
 from agent.quotas import QuotaStep
 from agent.status import (
@@ -146,6 +146,20 @@ def test_what_was_not_measured_is_a_dash_and_never_a_zero() -> None:
 )
 def test_sizes_for_people(size: float | None, words: str) -> None:
     assert human_bytes(size) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "french"),
+    [("0.02", "0,02"), ("1.5 GB", "1,5 Go"), ("12 B", "12 o"), ("2.0 MB/s", "2,0 Mo/s"), ("—", "—")],
+)
+def test_figures_are_written_as_in_the_reader_s_language(text: str, french: str) -> None:
+    assert (figure(text, "fr"), figure(text, "en")) == (french, text)
+
+
+def test_the_french_page_has_no_english_figure() -> None:
+    cells = re.findall(r'<td class="n">([^<]*)</td>', render(status(), "fr"))
+    assert any("," in cell for cell in cells)
+    assert [cell for cell in cells if "." in cell or "B" in cell] == []
 
 
 def test_sixty_apps_on_two_hosts_weigh_less_than_a_hundred_kilobytes() -> None:
