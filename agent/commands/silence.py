@@ -54,7 +54,9 @@ def set_(context: Context, /, *, everything: bool, span: str, by: str, why: str,
     if status is None:
         click.echo(say("the agent does not answer: the request waits for it"))
     else:
-        click.echo(say("kept quiet by {by} until its end; to lift it: coloc-agent silence list").format(by=name))
+        click.echo(
+            say("kept quiet by {by} in a few seconds; its number and end: coloc-agent silence list").format(by=name)
+        )
 
 
 @command.command("list")
@@ -94,7 +96,7 @@ def lift(context: Context, silence: int) -> None:
     if status is None:
         click.echo(say("the agent does not answer: the request waits for it"))
     else:
-        click.echo(say("silence {id} is lifted").format(id=silence))
+        click.echo(say("silence {id} is lifted in a few seconds").format(id=silence))
 
 
 def _status(config: Config) -> Status | None:
@@ -128,5 +130,5 @@ def _one_fits(label: str, pattern: str | None, names: list[str]) -> None:
     if pattern and names and not any(fnmatchcase(name, pattern) for name in names):
         raise ColocError(
             f"no {label} is called {pattern!r}{nearest(pattern, names)}",
-            hint=f"some are: {', '.join(sorted(names)[:12])}",
+            hint=f"write the name of one, or a pattern that fits: '{sorted(names)[0]}*'",
         )

@@ -70,6 +70,13 @@ def test_a_misspelt_rule_is_told_with_the_nearest_name(tmp_path: Path, port: int
     assert "app_down" in result.exception.sentence()
 
 
+def test_a_name_that_is_near_none_is_told_which_there_are_once(tmp_path: Path, port: int) -> None:
+    result = Shell(tmp_path, port).do("silence", "set", "--app", "zzz", "--for", "1h", "--by", "Léa")
+    assert isinstance(result.exception, ColocError)
+    assert result.exception.sentence().count("known: ") == 1
+    assert "some are" not in result.exception.sentence()
+
+
 def test_silences_are_listed_with_their_number_and_end_and_lifted_by_it(tmp_path: Path, port: int) -> None:
     shell = Shell(tmp_path, port)
     said = shell.do("silence", "list").output
