@@ -1,6 +1,6 @@
 """The keys of coloc.yml that hold the register of the charter: what was agreed, who was presented, what is relaxed.
 
-All of it is optional. It stays in the file: names of people go into no metric, no message and no point of the charter.
+All of it is optional. It stays in the file: names of people go into no metric and no message.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from coloc.config.marks import CheckedBy, ReadBy, Within
 from coloc.config.mistakes import nearest
 from coloc.config.values import Described, as_word
 
-# The checks of agent.charter, and of whom each speaks: a relaxation stands in a block of that kind.
+# The checks of the charter, and of whom each speaks: a relaxation stands in a block of that kind.
 CHECKS: Mapping[str, tuple[str, ...]] = {
     "bus_factor": ("apps", "projects"),
     "undeclared": ("apps",),
@@ -85,7 +85,7 @@ class Introduced(Described):
     proposed: Day | None = None
     presented: Annotated[Presented | None, ReadBy(_meeting)] = None
     accepted: Day | None = None
-    accepted_by: Literal["cooptation", "board"] | None = None  # where it was not charter.accepted_by
+    accepted_by: Literal["cooptation", "board"] | None = None
     local_contact: Words | None = None
     vouched_by: Words | None = None
     relaxed: dict[CheckName, Relaxation] = field(default_factory=dict)
