@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.fakes.cron import cron
 from tests.fakes.waiting import until
-from tests.integration.collectors.test_exits_truth import AT_LEAST, AT_MOST, UIDS, looking
+from tests.integration.collectors.test_exits_truth import AT_LEAST, AT_MOST, looking
+from tests.integration.collectors.test_truth import UIDS
 
 JOBS, SECONDS = 4, 0.3  # gone between two looks
 _JOB = """import os, resource, sys, time

@@ -19,9 +19,8 @@ from coloc.model import App
 from tests.fakes.colocations import colocation, figures
 from tests.fakes.exit_service import program
 from tests.fakes.waiting import until
-from tests.integration.collectors.test_truth import Spender
+from tests.integration.collectors.test_truth import UIDS, Spender
 
-UIDS = {"blog": 61951, "wiki": 61952}  # of nobody else: what runs beside this test must not count
 APPS = colocation(*(App(name, name, name, user=name) for name in UIDS))
 AT_LEAST, AT_MOST, ROUNDING = 0.95, 1.02, 0.04  # /proc cuts the times of what it shows to hundredths of a second
 
