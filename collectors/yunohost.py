@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, tzinfo
@@ -11,9 +12,9 @@ from pathlib import Path
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from collectors.labels import OTHER
+from collectors.labels import OTHER, clean
 from collectors.shares import project_label
-from collectors.yunohost_versions import is_upgradable, versions_in
+from collectors.yunohost_versions import Catalog, is_upgradable, read_catalog
 from coloc.inventory.documents import parse_yaml
 from coloc.inventory.settings import Settings
 from coloc.inventory.tree import Tree, Unreadable
@@ -22,6 +23,7 @@ from coloc.model import App, AppState, Colocation
 _APPS = "/etc/yunohost/apps"
 _DIAGNOSIS = "/var/cache/yunohost/diagnosis"
 _CATALOGS = "/var/cache/yunohost/repo"
+_MAIL = "/var/mail"
 _SYSTEM = ("basesystem", "ip", "dnsrecords", "ports", "web", "mail")
 _CATEGORIES = (*_SYSTEM, "services", "systemresources", "regenconf", "apps")
 _STATUSES = ("SUCCESS", "INFO", "WARNING", "ERROR")
@@ -53,6 +55,7 @@ class YunohostCollector:
         yield from self._upgrades(colocation)
         yield from self._oddities(colocation)
         yield from self._borg(colocation)
+        yield from self._mailboxes()
 
     def limits(self) -> tuple[str, ...]:
         """Files of YunoHost that could not be used at the last look."""
@@ -90,13 +93,15 @@ class YunohostCollector:
         )
         read = GaugeMetricFamily("coloc_yunohost_catalog_timestamp_seconds", "When YunoHost's catalog came.")
         offered: dict[str, str] = {}
+        kinds: dict[str, str] = {}
         times = []
         for path in self._files(_CATALOGS):
-            versions = self._tree.cached(path, self._versions)
-            if versions is None:
+            catalog = self._tree.cached(path, self._catalog)
+            if catalog is None:
                 self._bad.append(path)
                 continue
-            offered = {**versions, **offered}  # of two catalogs YunoHost takes the first that has the app
+            # Of two catalogs YunoHost takes the first that has the app.
+            offered, kinds = {**catalog.versions, **offered}, {**catalog.kinds, **kinds}
             when = self._when(path)
             times += [when] if when is not None else []
         for app in self._installed(colocation):
@@ -107,6 +112,37 @@ class YunohostCollector:
             read.add_metric([], min(times))
         yield family
         yield read
+        yield kind_family(colocation, kinds)
+        yield self._upgraded(colocation)
+
+    def _upgraded(self, colocation: Colocation) -> Metric:
+        family = GaugeMetricFamily(
+            "coloc_app_upgraded_timestamp_seconds",
+            "When it was upgraded last, or else installed.",
+            labels=["app", "project"],
+        )
+        for app in self._installed(colocation):
+            when = self._tree.cached(f"{_APPS}/{app.id}/settings.yml", self._last_change)
+            if when is not None:
+                family.add_metric([app.id, project_label(colocation, app.id)], when)
+        return family
+
+    def _mailboxes(self) -> Iterator[Metric]:
+        """How many hold a mail; never whose, nor what."""
+        if self._tree.is_folder(_MAIL):
+            used = sum(self._holds_mail(f"{_MAIL}/{name}") for name in self._tree.names(_MAIL))
+            yield GaugeMetricFamily("coloc_mailboxes_used", "Mailboxes that hold a mail.", value=used)
+
+    def _holds_mail(self, box: str) -> bool:
+        for folder in ("new", "cur"):
+            where = self._tree.resolve(f"{box}/{folder}")
+            try:
+                with os.scandir(where or box) as entries:
+                    if where and any(not entry.name.startswith(".") for entry in entries):
+                        return True
+            except OSError:
+                continue
+        return False
 
     def _borg(self, colocation: Colocation) -> Iterator[Metric]:
         labels = ["app", "project"]
@@ -174,11 +210,31 @@ class YunohostCollector:
         when = parse_last_run(settings.text("last_run") or "", self._zone)
         return _BORG_RESULTS.get(settings.text("state") or ""), when
 
-    def _versions(self, path: str) -> dict[str, str] | None:
+    def _last_change(self, path: str) -> int | None:
         try:
-            return versions_in(self._tree.read(path, _MAX_CATALOG).decode())
+            settings = Settings(parse_yaml(self._tree.read(path)))
+        except Unreadable:
+            return None
+        moments = [settings.number(key) for key in ("install_time", "update_time")]
+        return max((moment for moment in moments if moment is not None and moment > 0), default=None)
+
+    def _catalog(self, path: str) -> Catalog | None:
+        try:
+            return read_catalog(self._tree.read(path, _MAX_CATALOG).decode())
         except (Unreadable, ValueError):
             return None
+
+
+def kind_family(colocation: Colocation, kinds: Mapping[str, str]) -> Metric:
+    """What each app is, by YunoHost's catalog: `base` without the number of its instance."""
+    family = GaugeMetricFamily(
+        "coloc_app_kind", "1: its kind, by YunoHost's catalog.", labels=["app", "base", "category", "project"]
+    )
+    for app_id, app in sorted(colocation.inventory.apps.items()):
+        if app.state in _BELIEVED and app.base_id in kinds:
+            where = [app_id, clean(app.base_id), kinds[app.base_id], project_label(colocation, app_id)]
+            family.add_metric(where, 1)
+    return family
 
 
 def count_items(raw: bytes) -> Counter[str]:

@@ -1,15 +1,18 @@
-"""Whether YunoHost would offer an upgrade of an app: its catalog read in passing, its versions compared as it does."""
+"""What YunoHost's catalog says: the version it would offer of an app, compared as it does, and the kind of each app."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 _GOOD_LEVEL = 5  # below it YunoHost offers no upgrade
 _LONGEST = 100
+_WORD = re.compile(r"[a-z_]{1,40}")
 _decode = json.JSONDecoder().raw_decode
 _space = re.compile(r"[ \t\r\n]*").match
 _NUMBER = r"[0-9]{1,15}"
@@ -53,18 +56,28 @@ def is_upgradable(installed: str | None, offered: str | None) -> bool | None:
     return here < there if here and there else None
 
 
-def versions_in(text: str) -> dict[str, str]:
-    """App → version that YunoHost would offer, out of a catalog (megabytes of JSON). Raises ValueError.
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """App → version that YunoHost would offer; app → kind: `communication/chat`, or the category alone."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
+def read_catalog(text: str) -> Catalog:
+    """A catalog (megabytes of JSON). Raises ValueError.
 
     One app at a time is made into objects and dropped: the whole would be three times the text in memory.
     """
-    found: dict[str, str] = {}
+    found = Catalog()
 
     def take_app(app: str, at: int) -> int:
         value, end = _decode(text, at)
-        offered = _offered(value)
+        offered, kind = _offered(value), _kind(value)
         if offered is not None:
-            found[app] = offered
+            found.versions[app] = offered
+        if kind:
+            found.kinds[app] = sys.intern(kind)
         return end
 
     def take(key: str, at: int) -> int:
@@ -86,6 +99,17 @@ def _offered(value: object) -> str | None:
         return None
     version = manifest.get("version")
     return version if isinstance(version, str) and len(version) <= _LONGEST else None
+
+
+def _kind(value: object) -> str:
+    """The category of an entry and the first of its parts; empty when it has none that is a word."""
+    if not isinstance(value, Mapping):
+        return ""
+    category, parts = value.get("category"), value.get("subtags")
+    words = [category, *(parts[:1] if isinstance(parts, list) else ())]
+    if not all(isinstance(word, str) and _WORD.fullmatch(word) for word in words):
+        words = words[:1]
+    return "/".join(words) if isinstance(category, str) and _WORD.fullmatch(category) else ""
 
 
 def _members(text: str, at: int, take: Callable[[str, int], int]) -> int:

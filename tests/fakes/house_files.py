@@ -29,10 +29,16 @@ def lay_out_house(root: Path) -> None:
     put(root, "etc/yunohost/apps/borg/settings.yml", "id: borg\nstate: successful\nlast_run: '261123_0230'\n")
     items = [{"status": "SUCCESS"}, {"status": "WARNING"}, {"status": "WARNING"}]
     put(root, "var/cache/yunohost/diagnosis/services.json", json.dumps({"id": "services", "items": items}))
-    apps = {"wordpress": catalog_entry("6.10~ynh1"), "nextcloud": catalog_entry("33.0~ynh1")}
+    put(root, "etc/yunohost/apps/blog/settings.yml", f"id: blog\ninstall_time: 1\nupdate_time: {MOMENT}\n")
+    apps = {
+        "wordpress": catalog_entry("6.10~ynh1", category="publishing", subtags=["website", "blog"]),
+        "nextcloud": catalog_entry("33.0~ynh1", category="synchronization", subtags=[]),
+    }
     put(root, "var/cache/yunohost/repo/default.json", json.dumps({"apps": apps, "from_api_version": 3}))
     for domain in ("chorale.test", "nuage.test"):
         put(root, f"etc/yunohost/certs/{domain}/crt.pem", "a certificate")
+    put(root, "var/mail/camille/cur/1.eml", "a letter")
+    (root / "var/mail/nobody/new").mkdir(parents=True)
     put(root, "var/lib/dpkg/status", "")
     put(root, "boot/vmlinuz-6.1.0-28-amd64", "")
     put(root, "boot/vmlinuz-6.1.0-30-amd64", "")

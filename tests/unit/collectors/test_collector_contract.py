@@ -42,6 +42,7 @@ LABELS = {"app", "project", "mode", "database", "kind", "mount", "resource", "mi
     "code",
     "result",
     "le",
+    "base",
     "category",
     "status",
     "domain",
@@ -77,6 +78,8 @@ COUNTS = (
     "_available",
     "_without_data",
     "_required",
+    "_kind",
+    "_used",
     "_waiting",
 )
 NAMES = (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 from collectors.yunohost import YunohostCollector, count_items, parse_last_run
-from collectors.yunohost_versions import is_upgradable, order_of, versions_in
+from collectors.yunohost_versions import is_upgradable, order_of, read_catalog
 from coloc.inventory.yunohost import read_inventory
 from coloc.model import App, AppState, Colocation, Inventory
 from tests.fakes.colocations import colocation, figures
@@ -186,7 +186,49 @@ def test_of_two_catalogs_the_first_that_has_the_app_counts(tmp_path: Path) -> No
 )
 def test_an_app_that_yunohost_would_not_upgrade_is_not_told(changes: dict[str, object]) -> None:
     text = json.dumps({"apps": {"good": catalog_entry("1~ynh1"), "bad": catalog_entry("1~ynh1", **changes)}})
-    assert versions_in(text) == {"good": "1~ynh1"}
+    assert read_catalog(text).versions == {"good": "1~ynh1"}
+
+
+def test_the_kind_of_an_app_is_its_category_and_the_first_part_of_it(tmp_path: Path) -> None:
+    lay_out_house(tmp_path)
+    found = seen(tmp_path, colocation(App("blog__2", "wordpress", "B"), App("nuage", "nextcloud", "N")))
+    assert found['coloc_app_kind{app="blog__2",base="wordpress",category="publishing/website",project="_none"}'] == 1
+    assert found['coloc_app_kind{app="nuage",base="nextcloud",category="synchronization",project="_none"}'] == 1
+
+
+@pytest.mark.parametrize(
+    ("category", "subtags", "kind"),
+    [
+        ("communication", ["chat", "email"], "communication/chat"),
+        ("communication", None, "communication"),
+        ("communication", [{"a": 1}], "communication"),
+        ("communication", ['"}\n'], "communication"),
+        ("Com/../x", ["chat"], None),
+        (7, ["chat"], None),
+        (None, [], None),
+    ],
+)
+def test_only_words_of_a_catalog_become_a_kind(category: object, subtags: object, kind: str | None) -> None:
+    text = json.dumps({"apps": {"it": catalog_entry("1~ynh1", category=category, subtags=subtags)}})
+    assert read_catalog(text).kinds == ({"it": kind} if kind else {})
+
+
+def test_an_app_was_upgraded_when_its_settings_say_so_or_else_installed(tmp_path: Path) -> None:
+    put(tmp_path, "etc/yunohost/apps/blog/settings.yml", "id: blog\ninstall_time: 5\nupdate_time: '9'\n")
+    put(tmp_path, "etc/yunohost/apps/borg/settings.yml", "id: borg\ninstall_time: 7\nupdate_time: soon\n")
+    found = seen(tmp_path, APPS)
+    assert found['coloc_app_upgraded_timestamp_seconds{app="blog",project="_none"}'] == 9
+    assert found['coloc_app_upgraded_timestamp_seconds{app="borg",project="_none"}'] == 7
+
+
+def test_mailboxes_are_counted_when_they_hold_a_mail(tmp_path: Path) -> None:
+    assert "coloc_mailboxes_used" not in seen(tmp_path, APPS)
+    put(tmp_path, "var/mail/lea/new/1", "")
+    put(tmp_path, "var/mail/camille/cur/1", "")
+    put(tmp_path, "var/mail/noe/tmp/1", "")
+    put(tmp_path, "var/mail/file", "")
+    (tmp_path / "var/mail/link").symlink_to("lea/new")
+    assert seen(tmp_path, APPS)["coloc_mailboxes_used"] == 2
 
 
 @pytest.mark.parametrize(
@@ -249,15 +291,15 @@ def test_a_catalog_read_in_passing_says_what_the_whole_says(value: object, inden
     apps = value.get("apps", {}) if isinstance(value, dict) else None
     if isinstance(apps, dict):
         good = {app for app, entry in apps.items() if entry == catalog_entry("1~ynh1")}
-        assert versions_in(text) == dict.fromkeys(good, "1~ynh1")
+        assert read_catalog(text).versions == dict.fromkeys(good, "1~ynh1")
     else:
         with pytest.raises(ValueError, match=r"no . where"):
-            versions_in(text)
+            read_catalog(text)
 
 
 @given(st.text(max_size=60) | st.text(alphabet='{}[]":,a1 \\', max_size=40).map(lambda text: '{"apps":{' + text))
 def test_no_text_makes_a_catalog_or_a_diagnosis_raise_more_than_expected(text: str) -> None:
-    for parse in (versions_in, lambda it: count_items(it.encode("utf-8", "replace"))):
+    for parse in (read_catalog, lambda it: count_items(it.encode("utf-8", "replace"))):
         try:
             parse(text)
         except ValueError:
