@@ -32,7 +32,8 @@ from backup.leftovers import clear_leftovers
 from backup.names import checkpoint_of, new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step, nearly_full
 from backup.pause import rest
-from backup.plan import AppPlan, BackupPlan
+from backup.plan import AppPlan, BackupPlan, without
+from backup.restore_unfinished import cut_off_apps
 from backup.run_lock import run_lock
 from backup.yunohost_apps import gathering_of, laid_out_by_yunohost, plan_with_system
 from backup.yunohost_night import Gathering
@@ -74,7 +75,7 @@ def run_night(
     nightly: this is the night of these hosts, though not of all: it is pruned and remembered like a whole run.
     """
     names = hosts_named(config, hosts)
-    plan = plan_with_system(config, colocation, apps)
+    plan = without(plan_with_system(config, colocation, apps), cut_off_apps(config.paths.journal))
     run_id = new_run(clock())
     if dry_run:
         return NightResult(run_id, plan, hosts=tuple(HostResult(name, True) for name in names), dry_run=True)

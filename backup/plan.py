@@ -8,7 +8,7 @@ link and as the folder it leads to. SQLite files that get an archive of their ow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from backup.manifest import Layout, SavedFolder
@@ -104,6 +104,14 @@ def plan_backup(config: Config, colocation: Colocation, files: Files, *, only: S
         except ColocError as error:
             failed.append(NotSaved(name, error.sentence()))
     return BackupPlan(tuple(plans), tuple(skipped), tuple(failed))
+
+
+def without(plan: BackupPlan, apps: Mapping[str, str]) -> BackupPlan:
+    """The plan without these apps (id → why): they fail, so that nothing half changed is called a backup."""
+    kept = tuple(each for each in plan.apps if each.app.id not in apps)
+    hint = "finish it with `coloc-agent restore --resume`, or take it back with `coloc-agent restore undo`"
+    refused = [NotSaved(each.app.id, f"{apps[each.app.id]} — {hint}") for each in plan.apps if each.app.id in apps]
+    return replace(plan, apps=kept, failed=(*plan.failed, *refused))
 
 
 def plan_app(config: Config, app: App, files: Files) -> AppPlan:

@@ -2,15 +2,14 @@
 
 Rules. 1. Nothing is touched before everything is extracted, compared and loaded. 2. Every step is in the journal before
 it is taken. 3. Units that ran are stopped for the exchange only, and must run again afterwards. 4. Any failure, also of
-a unit, takes every step back. 5. What was replaced is kept until `undo` or until people remove it.
+a unit, takes every step back. 5. What was replaced is kept for some days, or until `undo`.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,11 +17,13 @@ from pathlib import Path
 from backup.names import new_run
 from backup.restore_databases import Loader
 from backup.restore_files import same, verify
-from backup.restore_journal import RestoreJournal, journals, new_journal
+from backup.restore_finish import finish
+from backup.restore_journal import RestoreJournal, new_journal
 from backup.restore_plan import refuse_when_full
 from backup.restore_prepare import Place, Prepared
 from backup.restore_undo import Hands, undo
-from backup.restore_units import running, start_and_watch
+from backup.restore_unfinished import refuse_unfinished
+from backup.restore_units import running
 from backup.run_lock import run_lock
 from backup.staging import Staging
 from coloc import services
@@ -31,7 +32,7 @@ from coloc.config.whole import Config
 from coloc.databases.servers import servers_from
 from coloc.errors import ColocError, StateError
 from coloc.facts import Spool
-from coloc.model import App, DatabaseKind
+from coloc.model import App
 from coloc.times import now_utc
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,8 @@ class Restoring:
                 host=chosen.host,
                 run=chosen.set.run,
                 now=self.clock(),
+                only=str(plan.wish.only),
+                wanted=plan.wish.path,
             )
             journal.begin()
             try:
@@ -111,19 +114,15 @@ class Restoring:
             loader.keep_live_files(staging, places)
             for place in places:
                 staging.exchange(staging.of(place), place.path)
-            kept_databases = loader.exchange(staging)
-            self._start(journal, units, reload=reload)
-            loader.tidy()
-            kept = staging.keep()
+            loader.exchange(staging)
+            kept = finish(journal, hands, clock=self.clock, settle_seconds=self.settle_seconds, on_step=self.on_step)
         except OSError as error:
             raise StateError(
                 f"{error.filename or 'a file'} could not be handled: {error.strerror or error}",
                 hint="is a disk full? run it as root",
             ) from error
-        shutil.rmtree(journal.folder / "dumps", ignore_errors=True)
-        journal.end("done")
         names = tuple(place.target.path for place in settings)
-        return Restored(journal.id, 0.0, kept, kept_databases, names, stripped)
+        return Restored(journal.id, 0.0, kept.folders, kept.databases, names, stripped)
 
     def _extract(self, staging: Staging) -> int:
         plan, repository, stripped = self.prepared.plan, self.prepared.repository, 0
@@ -141,18 +140,11 @@ class Restoring:
         settings = [place for place in self.prepared.places if place.target.is_setting]
         return [place for place in settings if not same(staging.of(place), place.path)]
 
-    def _start(self, journal: RestoreJournal, units: Sequence[str], *, reload: bool) -> None:
-        journal.step("starting", units=list(units))
-        self.on_step("start")
-        if reload:
-            self.run(["systemctl", "daemon-reload"], timeout=120)
-        start_and_watch(units, settle_seconds=self.settle_seconds, run=self.run)
-
     def _take_back(self, journal: RestoreJournal, error: BaseException, began: float) -> None:
         self.on_step("undo")
         hands = Hands(servers_from(self.config.database_servers.as_data()), self.run)
         try:
-            undo(journal, hands)
+            undo(journal, hands, self.clock())
         except StateError as failed:
             self._fact(False, began)
             raise StateError(f"{error}; then {failed}", hint=failed.hint) from error
@@ -177,36 +169,3 @@ class Restoring:
             logger.error("a fact was lost", extra={"kind": "restore", "why": str(error)})
             return str(error)
         return ""
-
-
-def refuse_unfinished(config: Config) -> None:
-    """Raises ColocError while a restore was neither ended nor taken back."""
-    for journal in journals(config.paths.journal):
-        if journal.state == "running":
-            raise ColocError(
-                f"the restore of {journal.app} begun at {journal.began_at} was cut off",
-                hint=f"take it back first: coloc-agent restore {journal.app} --undo",
-            )
-
-
-def last_restore(config: Config, app: str) -> RestoreJournal:
-    """The restore that `--undo` would take back: one that was cut off, else the last one. Raises ColocError."""
-    ours = [journal for journal in journals(config.paths.journal) if journal.app == app]
-    unfinished = [journal for journal in ours if journal.state == "running"]
-    done = [journal for journal in ours if journal.state == "done"]
-    if not unfinished and not done:
-        raise ColocError(f"no restore of {app!r} can be taken back", hint="see paths.journal, folder restores")
-    return (unfinished or done)[-1]
-
-
-def undo_restore(
-    config: Config, journal: RestoreJournal, *, run: Run = run, clock: Callable[[], datetime] = now_utc
-) -> None:
-    """Bring back what a restore replaced. Raises ColocError."""
-    with run_lock(config.paths.journal, f"taking back a restore of {journal.app}", clock()):
-        undo(journal, Hands(servers_from(config.database_servers.as_data()), run))
-
-
-def has_server_databases(prepared: Prepared) -> bool:
-    """True when a restore of this plan exchanges databases of a server."""
-    return any(database.kind is not DatabaseKind.SQLITE for database in prepared.plan.databases)

@@ -72,8 +72,8 @@ class Loader:
             sqlite.copy_online(path, copy)
             _like(copy, path)
 
-    def exchange(self, staging: Staging) -> tuple[str, ...]:
-        """Let them take their places. Returns the names of the databases that are kept."""
+    def exchange(self, staging: Staging) -> None:
+        """Let them take their places."""
         for mysql_swap in self._mysql:
             self._journal.step("mysql", swap=mysql_swap.as_data())
             swap_mysql.do(mysql_swap, self._hands.servers, run=self._hands.run)
@@ -90,15 +90,6 @@ class Loader:
                 if beside.exists():
                     staging.move(beside, new.with_name(new.name + suffix))
             staging.exchange(new, path, sqlite=True)
-        kept = [each.kept for each in self._mysql if each.existed]
-        return (*kept, *(each.kept for each in self._postgresql if each.existed))
-
-    def tidy(self) -> None:
-        """What is left of the scratch databases after an exchange: views without tables."""
-        for swap in self._mysql:
-            mysql.drop(self._hands.servers, swap.scratch, run=self._hands.run)
-            if not swap.existed:
-                mysql.drop(self._hands.servers, swap.kept, run=self._hands.run)
 
     def path_of(self, database: SavedDatabase) -> Path:
         """Where an SQLite file lies for us. Raises ColocError."""

@@ -1,13 +1,14 @@
 """What a restore is about to do, written down before it is done, so that a crash never leaves a riddle.
 
-A step is recorded before it is taken; taking it back looks at what is really there. States: running, done, undone.
+A step is recorded before it is taken; taking it back looks at what is really there. States: running; undoing (taking
+back has begun); done; undone; removing, removed (done, and what it replaced goes, or went, when its days were over).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +22,7 @@ from coloc.times import iso
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _RESERVE_BYTES = 256 * 1024
 _MAX_BYTES = 16 * 1024 * 1024
-Step = Mapping[str, Any]
+_KEYS = ("id", "app", "host", "run", "began_at", "state", "units", "steps", "only", "wanted", "ended_at")
 
 
 @dataclass(slots=True)
@@ -37,6 +38,14 @@ class RestoreJournal:
     state: str = "running"
     units: list[str] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    only: str = "all"
+    wanted: str = ""  # the one path that was asked for
+    ended_at: str = ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True for one that was cut off: it is neither done nor taken back."""
+        return self.state in {"running", "undoing"}
 
     @property
     def folder(self) -> Path:
@@ -61,16 +70,15 @@ class RestoreJournal:
         self.steps.append({"kind": kind, **values})
         self.write()
 
-    def end(self, state: str) -> None:
+    def end(self, state: str, now: datetime) -> None:
         """It is over. Raises StateError."""
-        self.state = state
+        self.state, self.ended_at = state, iso(now)
         self.write()
         self._reserve.unlink(missing_ok=True)
 
     def write(self) -> None:
         """Write all of it, whole."""
-        names = ("id", "app", "host", "run", "began_at", "state", "units", "steps")
-        text = json.dumps({name: getattr(self, name) for name in names}, indent=1)
+        text = json.dumps({name: getattr(self, name) for name in _KEYS}, indent=1)
         try:
             write_whole(self.path, text)
         except OSError:
@@ -89,14 +97,17 @@ class RestoreJournal:
         )
 
 
-def new_journal(folder: Path, id: str, *, app: str, host: str, run: str, now: datetime) -> RestoreJournal:
+def new_journal(
+    folder: Path, id: str, *, app: str, host: str, run: str, now: datetime, only: str = "all", wanted: str = ""
+) -> RestoreJournal:
     """A journal below `folder` (paths.journal); nothing is written yet."""
-    return RestoreJournal(folder / "restores" / f"{id}.json", id, app, host, run, iso(now))
+    path = folder / "restores" / f"{id}.json"
+    return RestoreJournal(path, id, app, host, run, iso(now), only=only, wanted=wanted)
 
 
-def journals(folder: Path) -> Iterator[RestoreJournal]:
-    """All restores that are remembered, oldest first. Raises StateError for a file that cannot be read."""
-    for path in sorted((folder / "restores").glob("*.json")):
+def journals(folder: Path, *, only: Path | None = None) -> Iterator[RestoreJournal]:
+    """All restores that are remembered, oldest first, or `only` one. Raises StateError for a damaged file."""
+    for path in [only] if only else sorted((folder / "restores").glob("*.json")):
         if _ID.fullmatch(path.stem):
             yield _read(path)
 
@@ -112,6 +123,8 @@ def _read(path: Path) -> RestoreJournal:
         id_, app, host, run, began_at, state = words
         journal = RestoreJournal(path, id_, app, host, run, began_at, state)
         journal.units, journal.steps = [str(unit) for unit in data["units"]], steps
+        journal.only, journal.wanted = str(data.get("only", "all")), str(data.get("wanted", ""))
+        journal.ended_at = str(data.get("ended_at", ""))
         return journal
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(

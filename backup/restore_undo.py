@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,15 @@ class Hands:
     run: Run = run
 
 
-def undo(journal: RestoreJournal, hands: Hands) -> None:
+def undo(journal: RestoreJournal, hands: Hands, now: datetime) -> None:
     """Bring back what was, and say so in the journal. Raises ColocError; then it can be tried again.
 
     A restore that was done is first looked at: without what it replaced nothing is touched.
     """
     if journal.state == "done":
         require_kept(journal, hands.servers, run=hands.run)
-        journal.state = "running"  # cut off in the middle, this is to be ended before anything else
+    if journal.state != "undoing":
+        journal.state = "undoing"  # cut off in the middle, this is to be ended before anything else, and never resumed
         journal.write()
     for step in reversed(journal.steps):
         try:
@@ -46,10 +48,10 @@ def undo(journal: RestoreJournal, hands: Hands) -> None:
             why = error.sentence() if isinstance(error, ColocError) else str(error)
             raise StateError(
                 f"restore {journal.id} of {journal.app} could not be taken back: {why}",
-                hint=f"mend that, then: coloc-agent restore {journal.app} --undo",
+                hint=f"mend that, then: coloc-agent restore undo {journal.app}",
             ) from error
     shutil.rmtree(journal.folder, ignore_errors=True)
-    journal.end("undone")
+    journal.end("undone", now)
 
 
 def exchange_of(step: Mapping[str, Any]) -> Exchange:

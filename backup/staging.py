@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +18,6 @@ class Staging:
     def __init__(self, journal: RestoreJournal) -> None:
         self._journal = journal
         self._stages: dict[Path, Path] = {}
-        self._exchanged: list[Exchange] = []
 
     @staticmethod
     def by_folder(places: Sequence[Place]) -> Iterator[tuple[Path, list[Place]]]:
@@ -70,23 +68,8 @@ class Staging:
             existed=os.path.lexists(target),
         )
         exchange.do()
-        self._exchanged.append(exchange)
 
     def move(self, source: Path, target: Path) -> None:
         """Rename, in the journal first."""
         self._journal.step("move", **{"from": str(source), "to": str(target)})
         rename(source, target)
-
-    def keep(self) -> tuple[str, ...]:
-        """Name the folders after what is in them now: what was replaced. Those with nothing in them go."""
-        kept = []
-        for stage in self._stages.values():
-            if any(
-                exchange.new.is_relative_to(stage) and os.path.lexists(exchange.new) for exchange in self._exchanged
-            ):
-                replaced = stage.with_name(f".coloc-replaced-{self._journal.id}")
-                self.move(stage, replaced)
-                kept.append(str(replaced))
-            else:
-                shutil.rmtree(stage)
-        return tuple(kept)

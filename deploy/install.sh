@@ -61,6 +61,7 @@ for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.pa
   coloc-agent-quota.service coloc-agent-quota.timer \
   coloc-agent-drill.service coloc-agent-drill.timer \
   coloc-agent-helper.socket coloc-agent-helper@.service coloc-agent-agree.path coloc-agent-agree.service \
+  coloc-agent-replaced.service coloc-agent-replaced.timer \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   install -m 644 "$here/systemd/$unit" "$units/$unit"
 done

@@ -32,7 +32,7 @@ for undo in "$(dirname "$0")/undo.sh" "$home/share/undo.sh"; do
 done
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl disable --now coloc-agent.service coloc-agent-backup.path 2>/dev/null || true
-  systemctl disable --now coloc-agent-quota.timer coloc-agent-drill.timer 2>/dev/null || true
+  systemctl disable --now coloc-agent-quota.timer coloc-agent-drill.timer coloc-agent-replaced.timer 2>/dev/null || true
   systemctl stop coloc-agent-drill.service 2>/dev/null || true
   systemctl disable --now coloc-agent-helper.socket coloc-agent-agree.path 2>/dev/null || true
   systemctl disable --now coloc-agent-exits.socket coloc-agent-exits.service 2>/dev/null || true
@@ -47,6 +47,7 @@ for unit in coloc-agent.service coloc-agent-backup.service coloc-agent-backup.pa
   coloc-agent-quota.service coloc-agent-quota.timer \
   coloc-agent-drill.service coloc-agent-drill.timer \
   coloc-agent-helper.socket coloc-agent-helper@.service coloc-agent-agree.path coloc-agent-agree.service \
+  coloc-agent-replaced.service coloc-agent-replaced.timer \
   coloc-agent-exits.socket coloc-agent-exits.service; do
   rm -f "$root/etc/systemd/system/$unit"
 done

@@ -113,3 +113,4 @@ class Backup(Described):
     hook_timeout: Seconds = 300.0
     drill: Drill = Drill()
     yunohost: YunohostBackup = YunohostBackup()
+    keep_replaced: Seconds = 14 * 86_400.0  # what a restore replaced

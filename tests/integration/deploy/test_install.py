@@ -66,6 +66,8 @@ LAID_OUT = [
     "etc/systemd/system/coloc-agent-helper@.service",
     "etc/systemd/system/coloc-agent-quota.service",
     "etc/systemd/system/coloc-agent-quota.timer",
+    "etc/systemd/system/coloc-agent-replaced.service",
+    "etc/systemd/system/coloc-agent-replaced.timer",
     "etc/systemd/system/coloc-agent.service",
     "etc/sysusers.d/coloc-agent.conf",
     "etc/tmpfiles.d/coloc-agent.conf",

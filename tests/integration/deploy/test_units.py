@@ -25,6 +25,8 @@ UNITS = (
     "coloc-agent-agree.service",
     "coloc-agent-helper.socket",
     "coloc-agent-helper@.service",
+    "coloc-agent-replaced.service",
+    "coloc-agent-replaced.timer",
 )
 PROGRAM = "/opt/coloc-agent/bin/coloc-agent"
 
@@ -68,6 +70,7 @@ def test_a_misspelt_line_would_be_seen(units: Path) -> None:
         ("coloc-agent-quota.service", 1.6),
         ("coloc-agent-helper@.service", 2.5),
         ("coloc-agent-agree.service", 2.5),
+        ("coloc-agent-replaced.service", 3.0),
     ],
 )
 def test_the_exposure_stays_low(units: Path, unit: str, at_most: float) -> None:

@@ -13,9 +13,10 @@ from backup.drill_journal import open_drill_journal
 from backup.drills import DrillRun
 from backup.journal import open_journal
 from backup.nightly import run_night
-from backup.restore import Restoring, last_restore, undo_restore
+from backup.restore import Restoring
 from backup.restore_plan import Only, Wish
 from backup.restore_prepare import prepare
+from backup.restore_unfinished import last_restore, undo_restore
 from coloc.config.reading import parse_config
 from coloc.config.whole import Config
 from coloc.databases import redis

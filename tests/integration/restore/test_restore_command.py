@@ -47,7 +47,7 @@ def test_the_command_from_plan_to_undo(house: House, capsys: pytest.CaptureFixtu
     assert "the way back" in text
     assert "it is done, but the agent does not hear of it: the fact 'restore' cannot be written" in text
     assert house.files() == before
-    assert call(house, "blog", "--undo", "--yes") == 0
+    assert call(house, "undo", "blog", "--yes") == 0
     assert house.files() == changed
 
 

@@ -17,9 +17,9 @@ import pytest
 
 from backup.borg import borg_program
 from backup.names import archive_name, new_run
-from backup.restore import last_restore, refuse_unfinished, undo_restore
 from backup.restore_journal import journals
 from backup.restore_plan import Only
+from backup.restore_unfinished import last_restore, refuse_unfinished, undo_restore
 from coloc import command
 from coloc.command import CommandFailed, Output
 from coloc.errors import ColocError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backup.restore import last_restore, undo_restore
 from backup.restore_plan import Only
+from backup.restore_unfinished import last_restore, undo_restore
 from coloc.databases import mysql, postgresql
 from coloc.errors import ColocError
 from coloc.facts import Fact, Spool

@@ -31,12 +31,12 @@ def done(tmp_path: Path) -> RestoreJournal:
     journal.step("stage", folder=str(stage))
     journal.step("exchange", new=str(stage / "blog"), target=str(live), identity=identity, sqlite=False, existed=True)
     journal.step("move", **{"from": str(stage), "to": str(replaced)})
-    journal.end("done")
+    journal.end("done", now_utc())
     return journal
 
 
 def test_with_what_was_replaced_it_is_taken_back(done: RestoreJournal, tmp_path: Path) -> None:
-    undo(done, Hands(Servers()))
+    undo(done, Hands(Servers()), now_utc())
     assert (tmp_path / "blog/index").read_text() == "before"
     assert done.state == "undone"
 
@@ -45,14 +45,14 @@ def test_with_what_was_replaced_it_is_taken_back(done: RestoreJournal, tmp_path:
 def test_without_it_nothing_is_touched_and_it_is_said(done: RestoreJournal, tmp_path: Path, gone: str) -> None:
     shutil.rmtree(tmp_path / gone)
     with pytest.raises(ColocError, match=r"cannot be taken back: .*/\.coloc-replaced/blog, which it replaced, is gone"):
-        undo(done, Hands(Servers()))
+        undo(done, Hands(Servers()), now_utc())
     assert (tmp_path / "blog/index").read_text() == "restored"
     assert done.state == "done"
 
 
 def test_an_undo_that_was_cut_off_never_moves_away_what_is_left(done: RestoreJournal, tmp_path: Path) -> None:
-    done.state = "running"
+    done.state = "undoing"
     shutil.rmtree(tmp_path / ".coloc-replaced/blog")
     with pytest.raises(ColocError, match="which was replaced, is gone"):
-        undo(done, Hands(Servers()))
+        undo(done, Hands(Servers()), now_utc())
     assert (tmp_path / "blog/index").read_text() == "restored"
