@@ -12,6 +12,7 @@ class WithVerbs(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """A verb takes all that follows it."""
+        self.no_args_is_help = False  # without a name it means all of them
         if args and args[0] in self.commands:
             ctx.args = list(args)
             return ctx.args
