@@ -133,6 +133,15 @@ MIGRATIONS = (
         SELECT project, resource, step, since, evidence, would_have_acted, since FROM quota_steps_before;
     DROP TABLE quota_steps_before;
     """,
+    """
+    -- What each app used in a day, and who bears it; NULL: not measured.
+    CREATE TABLE days (
+        day TEXT NOT NULL, app TEXT NOT NULL, shares TEXT NOT NULL, seconds REAL NOT NULL,
+        cpu_seconds REAL, traffic_bytes REAL, requests REAL, mails REAL,
+        memory_byte_seconds REAL, disk_byte_seconds REAL, backup_byte_seconds REAL,
+        PRIMARY KEY (day, app)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
