@@ -40,6 +40,7 @@ COMMANDS = {
     "silence": ("silence", "Keep quiet what a rule, app, project or host would say, until an end."),
     "incident": ("incident", "One incident as a timeline, for the forum or the minutes."),
     "quota": ("quota", "Use, limits, what is done about it; take it all back."),
+    "charter": ("charter", "The points of the charter that are not kept."),
     "traces": ("traces", "What the agent changed outside its own folders, and what undoes it."),
     "uninstall": ("uninstall", "Take everything back, then remove the program."),
     "database-accounts": ("database_accounts", "The daemon's accounts on MariaDB and PostgreSQL."),

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from typing import Protocol
 from prometheus_client.metrics_core import Metric
 
 from agent import quota_release
+from agent.charter.keeper import CharterKeeper
 from agent.chat import Chat
 from agent.client import local_socket
 from agent.colocation import ColocationReader
@@ -61,6 +63,7 @@ from coloc.errors import StateError
 from coloc.helper_client import HelperClient
 from coloc.memory import KeptMemory
 from coloc.state import State
+from coloc.times import now_utc
 
 logger = logging.getLogger(__name__)
 _HTML = "text/html; charset=utf-8"
@@ -113,6 +116,7 @@ class House:
         self._enforcing = Enforcing(HelperClient(config.paths.helper_socket))
         self._enforced, self._agreements = Enforced(), Agreements()
         self._news = News()
+        self._charter = CharterKeeper(config, state)
         self._since = time.monotonic()
         self._status: Status | None = None
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
@@ -142,6 +146,7 @@ class House:
         self._sampler.stop()
         try:
             self._memory.save(self._state)
+            self._charter.save(now_utc())
         except StateError as error:  # the next start counts again what was not saved
             logger.warning("what the collectors know was not saved", extra={"why": error.sentence()})
 
@@ -162,7 +167,9 @@ class House:
         known = [*families, *self._sampler.given(), *health_families(standings)]
         readings = self._readings.update(known, clock)
         held = {each.key: each.step for each in self._enforced.answer.held if each.stands and not each.pending}
-        return Observation(colocation, usage, health, blind_spots(self._collectors), readings, held)
+        observation = Observation(colocation, usage, health, blind_spots(self._collectors), readings, held)
+        self._charter.look(observation, now, clock)
+        return observation
 
     def enforce(self, observation: Observation, standings: Sequence[Standing], now: datetime) -> None:
         """Let what is held follow what was decided; without `enforce:` nobody is asked for anything."""
@@ -209,7 +216,11 @@ class House:
             started_at=self._started_at,
             enforced=self._enforced,
         )
+        backed_up = (backup.app for backup in status.backups if backup.last_success_at)
+        self._charter.find(observation, backed_up, now, time.monotonic())
+        status = replace(status, charter=self._charter.points)
         self._sampler.put("house", self._families(observation, status))
+        self._sampler.put("charter", self._charter.families)
         judged = rule_families(
             self.config, observation.colocation, self._state, standings, now, is_config_good=config_error is None
         )
@@ -218,6 +229,7 @@ class House:
         if time.monotonic() - self._saved_at > _SAVE_SECONDS:
             self._memory.save(self._state)
             self._saved_at = time.monotonic()
+        self._charter.save_when_due(now)
 
     def alive(self, clock: float) -> bool:
         """True when sampler and delivery have both moved lately; the daemon feeds the watchdog only then."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from agent.charter.point import CharterPoint
 from coloc.times import iso
 
 
@@ -175,6 +176,7 @@ class Status:
     enforcement: tuple[str, ...] = ()  # what is wrong with it, or waits, in a sentence each
     silences: tuple[SilenceStatus, ...] = ()
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
+    charter: tuple[CharterPoint, ...] = ()  # points that are not kept, or relaxed; no names of people
 
     @property
     def open_incidents(self) -> tuple[IncidentStatus, ...]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from html import escape as _escape
 from zoneinfo import ZoneInfo
 
+from agent.page.charter import charter_list
 from agent.page.words import word
 from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from agent.why_quiet import why_quiet
@@ -51,6 +52,7 @@ def render(status: Status, language: str) -> str:
             paper.fair_use(),
             paper.apps(),
             paper.backups(),
+            paper.charter(),
             paper.foot(),
         )
     )
@@ -218,6 +220,13 @@ class _Paper:
         cores = "—" if cpu is None or not math.isfinite(cpu) else f"{cpu:.2f}"
         cells = (figure(text, self._language) for text in (cores, *(human_bytes(size) for size in sizes)))
         return [f'<td class="n">{cell}</td>' for cell in cells]
+
+    def charter(self) -> str:
+        """Points of the charter that are not kept; never an alarm."""
+        heading = f"<h2>{self._('Charter')}</h2>"
+        if not self._status.charter:
+            return f"{heading}<p>{self._('All its points are kept')}</p>"
+        return heading + charter_list(self._status.charter, self._language, self._zone, escape)
 
     def foot(self) -> str:
         spots = "".join(f"<li>{escape(spot)}</li>" for spot in self._status.blind_spots)

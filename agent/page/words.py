@@ -58,6 +58,8 @@ FRENCH: Mapping[str, str] = {
     "Stage": "Étape",
     "Server of kind": "Serveur de type",
     "measured at": "mesuré le",
+    "Charter": "Charte",
+    "All its points are kept": "Tous ses points sont tenus",
     "What cannot be seen": "Ce qui ne se voit pas",
     "of": "sur",
     "No project is declared yet": "Aucun projet n'est encore déclaré",

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from coloc.config.backups import Backup
 from coloc.config.channels import Channels
+from coloc.config.charter import Charter, OptionalCharter
 from coloc.config.custom_rules import CustomRule
 from coloc.config.documents import MAX_TOLD
 from coloc.config.enforcement import Enforce, parse_enforce
@@ -54,6 +55,7 @@ class Config(Described):
     enforce: Annotated[Enforce | None, ReadBy(parse_enforce)] = None
     backup: Backup = Backup()
     channels: Channels = Channels()
+    charter: OptionalCharter = Charter()
     rules: dict[RuleName, Annotated[RuleChange, ReadBy(with_other_names)]] = field(default_factory=dict)
     custom_rules: dict[Name, Annotated[CustomRule, ReadBy(with_other_names)]] = field(default_factory=dict)
     sampling: Sampling = Sampling()

@@ -20,6 +20,7 @@ from collectors.agent_facts import (
     quota_families,
 )
 from collectors.backends import Backends
+from collectors.charter_families import charter_families
 from collectors.databases import DatabasesCollector
 from collectors.disk import DiskCollector, Walk
 from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, check_families, drill_families
@@ -233,6 +234,8 @@ class MeasuredHouse:
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("rules", _judged())
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))
+        points = {"bus_factor": (2, 0), "unused": (0, 1)}
+        self.sampler.put("charter", charter_families(points, {"blog": 1, "nuage": 2}, {"chorale": 1, "velo": 0}, APPS))
         counts = Counts()
         counts.said("console", 0.2)
         counts.said("matrix", 4.0)

@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ import pytest
 
 from agent.demo.layout import lay_out, write_programs
 from agent.demo.systemctl import DemoUnits
+from coloc.config.reading import load_config
 
 T = TypeVar("T")
 
@@ -76,6 +78,13 @@ class Agent:
     def incidents(self, word: str, *, over: bool) -> list[dict[str, Any]]:
         items = self.status().get("incidents", [])
         return [item for item in items if word in item["title"] and bool(item["resolved_at"]) is over]
+
+
+def lasted(status: dict[str, Any]) -> timedelta:
+    """How long the daemon has looked, by its own word."""
+    if not status:
+        return timedelta(0)
+    return datetime.fromisoformat(status["at"]) - datetime.fromisoformat(status["started_at"])
 
 
 def _port() -> int:
@@ -239,3 +248,25 @@ def test_a_test_message_goes_the_whole_way(agent: Agent) -> None:
     strange = subprocess.run([*argv, "pigeon"], capture_output=True, text=True, timeout=120, check=False)
     assert strange.returncode == 1
     assert "there is no channel 'pigeon'" in strange.stderr
+
+
+def test_it_finds_the_points_of_the_charter_and_keeps_what_apps_used_in_a_day(agent: Agent) -> None:
+    checks = agent.wait(lambda: {point["check"] for point in agent.status().get("charter", [])})
+    assert {"bus_factor", "unpresented", "no_charter"} <= checks
+    argv = [sys.executable, "-m", "agent", "--config", str(agent.config), "charter"]
+    told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    assert "[unpresented]" in told.stdout
+    people = load_config(agent.config).adminsys
+    assert people
+    assert [name for name in people if name in told.stdout] == []
+    parsed = json.loads(subprocess.run([*argv, "--json"], capture_output=True, check=True, timeout=60).stdout)
+    assert {point["check"] for point in parsed} == checks
+    # The day book is written every twelve looks of half a second, and counts from the first on.
+    agent.wait(lambda: lasted(agent.status()) > timedelta(seconds=14))
+    agent.process.terminate()
+    assert agent.process.wait(30) == 0
+    with closing(sqlite3.connect(agent.folder / "state/state.db")) as state:
+        days = state.execute("SELECT app, seconds, cpu_seconds, memory_byte_seconds FROM days").fetchall()
+    assert days, agent.said
+    assert all(seconds > 0 for _, seconds, _, _ in days)
+    assert any(app == "_system" and cpu for app, _, cpu, _ in days)
