@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import click
@@ -30,3 +31,27 @@ def command(ctx: click.Context, as_json: bool) -> None:
         say([json.dumps(to_json(status)["charter"], ensure_ascii=False, indent=2)])
     else:
         say(charter_lines(status.charter, config.coloc.language, config.zone))
+
+
+@command.command("agenda")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 60),
+    default=31,
+    show_default=True,
+    help="Incidents of so many days before, relaxations due within so many after.",
+)
+@click.pass_obj
+def agenda_command(context: Context, days: int) -> None:
+    """One page in Markdown for the meeting: to present, relaxations due, incidents, backup hosts, room left."""
+    from agent.charter.agenda import Room, agenda  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import ask_own_status, ask_past  # noqa: PLC0415
+    from agent.terminal import harmless, say  # noqa: PLC0415
+
+    config = context.config()
+    status, past = ask_own_status(config), ask_past(config)
+    usage = shutil.disk_usage(config.root)
+    incidents = {each.id: each for each in (*(past.incidents if past else ()), *status.incidents)}
+    rooms = [Room(str(config.root), usage.free, usage.total)]
+    lines = agenda(config, status, incidents.values(), rooms, days=days)
+    say([harmless(line, at_most=3000) for line in lines])

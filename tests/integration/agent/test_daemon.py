@@ -261,6 +261,9 @@ def test_it_finds_the_points_of_the_charter_and_keeps_what_apps_used_in_a_day(ag
     assert [name for name in people if name in told.stdout] == []
     parsed = json.loads(subprocess.run([*argv, "--json"], capture_output=True, check=True, timeout=60).stdout)
     assert {point["check"] for point in parsed} == checks
+    page = subprocess.run([*argv, "agenda"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert page.startswith("# Meeting of the colocation demo ")
+    assert all(f"adminsys {name}" in page for name in people)
     # The day book is written every twelve looks of half a second, and counts from the first on.
     agent.wait(lambda: lasted(agent.status()) > timedelta(seconds=14))
     agent.process.terminate()
