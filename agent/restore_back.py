@@ -11,6 +11,7 @@ from agent.asking import agreed, show_step
 from backup.restore_finish import may_finish
 from backup.restore_journal import RestoreJournal
 from backup.restore_signals import interrupted_by_term
+from backup.restore_undo import has_no_way_back
 from backup.restore_unfinished import (
     finish_restore,
     last_restore,
@@ -46,9 +47,11 @@ def undo(config: Config, app: str, say: Translate, *, dry_run: bool, yes: bool) 
 def resume(config: Config, app: str, say: Translate, again: Again, *, dry_run: bool, yes: bool) -> int:
     """Finish the restore that was cut off: its end alone, or, when it was not that far, all of it from the same run."""
     journal = unfinished_restore(config, app)
-    undoing = journal.state == "undoing"
-    if undoing:
+    back = journal.state in {"undoing", "copying"}
+    if back:
         told = say("{app}: taking the restore {id} (run {run}, from {host}) back is ended")
+    elif has_no_way_back(journal):
+        told = say("{app}: the restore {id} (run {run}, from {host}) goes on in place")
     elif may_finish(journal):
         told = say("{app}: the restore {id} (run {run}, from {host}) is ended")
     else:
@@ -61,7 +64,7 @@ def resume(config: Config, app: str, say: Translate, again: Again, *, dry_run: b
         return 1
     with interrupted_by_term():
         kept = finish_restore(config, journal, on_step=partial(show_step, say))
-    if undoing:
+    if back:
         click.echo(say("{app} is as it was before").format(app=journal.app))
         return 0
     if kept is None:
@@ -75,6 +78,7 @@ def resume(config: Config, app: str, say: Translate, again: Again, *, dry_run: b
 def tidy(config: Config, say: Translate, *, dry_run: bool) -> int:
     """Remove what restores replaced and whose days are over."""
     now = now_utc()
+    told = say("{app}: what the restore of {when} replaced is removed")
     for journal in list(over(config, now)):
         when = for_people(parse_iso(journal.ended_at or journal.began_at), config.zone)
         told = say("{app}: what the restore {id} of {when} replaced is removed")

@@ -27,6 +27,7 @@ from backup.borg_errors import (
 from backup.borg_output import (
     Archive,
     ArchiveInfo,
+    Change,
     Created,
     Item,
     Listener,
@@ -34,6 +35,7 @@ from backup.borg_output import (
     Progress,
     RepositoryInfo,
     parse_archive_infos,
+    parse_change,
     parse_created,
     parse_item,
     parse_list,
@@ -186,6 +188,14 @@ class Repository:
         """The list of an archive's files in a file, for `read_items`: it is fetched once and may be read twice."""
         self._call(["list", "--json-lines", f"::{archive}", *_exactly(paths)], timeout=timeout, stdout_to=to)
 
+    def diff(self, one: str, other: str) -> list[Change]:
+        """What differs from one archive to the other, in the order of Borg's list."""
+        with tempfile.TemporaryDirectory(prefix="coloc-diff-") as folder:
+            lines = Path(folder) / "changes"
+            self._call(["diff", "--json-lines", f"::{one}", other], timeout=_HOURS, stdout_to=lines)
+            with lines.open(encoding="utf-8", errors="surrogateescape") as file:
+                return [parse_change(line) for line in file]
+
     def extract(
         self,
         archive: str,
@@ -206,7 +216,7 @@ class Repository:
         options = ["--numeric-ids"] if numeric_ids else []
         options += [f"--patterns-from={patterns}"] if patterns else []
         _, said = self._call(
-            ["extract", "--progress", *options, f"::{archive}", *_exactly(paths)],
+            ["extract", "--progress", "--sparse", *options, f"::{archive}", *_exactly(paths)],
             timeout=timeout,
             cwd=into,
             on_progress=on_progress,

@@ -105,6 +105,15 @@ class Item:
     link_target: str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one file between two archives. what: added, removed, changed; mode, owner… for what is beside."""
+
+    path: str
+    what: str
+    bytes: int
+
+
 class Listener:
     """Takes stderr line by line: keeps what is said (bounded), hands progress on.
 
@@ -235,6 +244,21 @@ def parse_item(line: str) -> Item:
             int(data.get("size") or 0),
             str(data.get("linktarget") or ""),
         )
+
+
+def parse_change(line: str) -> Change:
+    """One line of `diff --json-lines`."""
+    with _Door("diff"):
+        data = json.loads(line)
+        changes = [dict(change) for change in data["changes"]]
+        kinds = [str(change["type"]) for change in changes]
+        for kind, word in (("added", "added"), ("removed", "removed"), ("modified", "changed")):
+            if kind in kinds:
+                change = changes[kinds.index(kind)]
+                number = change.get("added" if kind == "modified" else "size")
+                return Change(str(data["path"]), word, _whole(number))
+        words = [kind.split()[0] for kind in kinds] or ["same"]
+        return Change(str(data["path"]), words[0], 0)
 
 
 class _Door:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from backup.names import new_run
 from backup.restore_databases import Loader
+from backup.restore_domain import rewrite
 from backup.restore_files import same, verify
 from backup.restore_finish import finish
 from backup.restore_journal import RestoreJournal, new_journal
@@ -49,6 +50,7 @@ class Restored:
     databases: tuple[str, ...]
     settings: tuple[str, ...]
     stripped: int = 0
+    units: tuple[str, ...] = ()  # that ran, and run again
     problem: str = ""  # it is done, but this could not be written down
 
 
@@ -80,9 +82,8 @@ class Restoring:
                 host=chosen.host,
                 run=chosen.set.run,
                 now=self.clock(),
-                only=str(plan.wish.only),
-                wanted=plan.wish.path,
             )
+            journal.only, journal.wanted, journal.domain = str(plan.wish.only), plan.wish.path, plan.wish.domain
             journal.begin()
             try:
                 restored = self._restore(journal)
@@ -98,12 +99,13 @@ class Restoring:
         loader = Loader(journal, repository, hands, plan.manifest, self.config.root)
         staging = Staging(journal)
         try:
-            stripped = self._extract(staging)
+            stripped = self.extract(staging, self.prepared.places)
+            self._to_domain(staging)
             for database in plan.databases:
                 self.on_step(f"{database.kind} {database.name}")
                 loader.prepare(database, staging, self.prepared.places)
             units = running(plan.units, run=self.run)
-            settings = self._changed(staging)
+            settings = self.changed(staging)
             journal.units = list(units)
             reload = any("etc/systemd/" in place.target.path for place in settings)
             journal.step("units", units=list(units), reload=reload)
@@ -122,21 +124,29 @@ class Restoring:
                 hint="is a disk full? run it as root",
             ) from error
         names = tuple(place.target.path for place in settings)
-        return Restored(journal.id, 0.0, kept.folders, kept.databases, names, stripped)
+        return Restored(journal.id, 0.0, kept.folders, kept.databases, names, stripped, tuple(units))
 
-    def _extract(self, staging: Staging) -> int:
+    def extract(self, staging: Staging, places: Sequence[Place]) -> int:
+        """Bring places beside where they belong and compare them; how many files are not setuid any more."""
         plan, repository, stripped = self.prepared.plan, self.prepared.repository, 0
         numeric = self.config.root != Path("/")  # the names of another root are not those of this machine
-        for beside, places in staging.by_folder(self.prepared.places):
-            members = [place.target.member for place in places]
-            self.on_step(f"extract {', '.join(f'/{place.target.path}' for place in places[:3])}")
+        for beside, near in staging.by_folder(places):
+            members = [place.target.member for place in near]
+            self.on_step(f"extract {', '.join(f'/{place.target.path}' for place in near[:3])}")
             stage = staging.make(beside)
             repository.extract(plan.files_archive, stage, paths=members, numeric_ids=numeric)
             self.on_step("compare")
             stripped += verify(repository.items(plan.files_archive), stage, members)
         return stripped
 
-    def _changed(self, staging: Staging) -> list[Place]:
+    def _to_domain(self, staging: Staging) -> None:
+        plan = self.prepared.plan
+        for place in self.prepared.places if plan.old_domain else ():
+            if place.target.is_setting:
+                rewrite(staging.of(place), plan.old_domain, plan.wish.domain)
+
+    def changed(self, staging: Staging) -> list[Place]:
+        """The settings that differ from what is there."""
         settings = [place for place in self.prepared.places if place.target.is_setting]
         return [place for place in settings if not same(staging.of(place), place.path)]
 

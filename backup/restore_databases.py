@@ -70,7 +70,7 @@ class Loader:
             copy = staging.within(inside, path)
             copy.parent.mkdir(parents=True, exist_ok=True)
             sqlite.copy_online(path, copy)
-            _like(copy, path)
+            like(copy, path)
 
     def exchange(self, staging: Staging) -> None:
         """Let them take their places."""
@@ -108,14 +108,14 @@ class Loader:
         for suffix in ("", *sqlite.BESIDE):  # YunoHost's layout holds the file as it was while the app wrote in it
             new.with_name(new.name + suffix).unlink(missing_ok=True)
         fetch(self._repository, database, new)
-        _compare(database, sqlite.check_and_count(new))
-        _like(new, path if path.is_file() and not path.is_symlink() else None)
+        compare(database, sqlite.check_and_count(new))
+        like(new, path if path.is_file() and not path.is_symlink() else None)
 
     def _prepare_redis(self, database: SavedDatabase) -> None:
         new, kept = (self._journal.folder / f"redis-{database.name}-{what}" for what in ("new", "kept"))
         fetch(self._repository, database, new)
         found = try_dump(new)
-        _compare(database, {**database.tables, **found})
+        compare(database, {**database.tables, **found})
         self._redis.append(RedisSwap(database.name, str(new), str(kept)))
 
     def _beside(self, path: Path) -> Path:
@@ -140,7 +140,7 @@ class Loader:
         self._journal.step("scratch", database=str(database.kind), name=swap.scratch)
         mysql.create(servers, swap.scratch, like=swap.live, run=run)
         mysql.load(servers, swap.scratch, dump, timeout=_LOAD_SECONDS, run=run)
-        _compare(database, mysql.row_counts(servers, swap.scratch, database.tables, run=run))
+        compare(database, mysql.row_counts(servers, swap.scratch, database.tables, run=run))
         self._mysql.append(swap)
 
     def _prepare_postgresql(self, database: SavedDatabase, dump: Path) -> None:
@@ -156,7 +156,7 @@ class Loader:
         swap_postgresql.create_scratch(swap, servers, owner=owner, run=run)
         postgresql.load(servers, swap.scratch, dump, timeout=_LOAD_SECONDS, run=run)
         counted = postgresql.row_counts(servers, swap.scratch, run=run)
-        _compare(database, {table: counted.get(table, -1) for table in database.tables})
+        compare(database, {table: counted.get(table, -1) for table in database.tables})
         self._postgresql.append(swap)
 
 
@@ -179,7 +179,8 @@ def fetch(repository: Repository, database: SavedDatabase, to: Path) -> None:
         )
 
 
-def _compare(database: SavedDatabase, found: Mapping[str, int]) -> None:
+def compare(database: SavedDatabase, found: Mapping[str, int]) -> None:
+    """Are the rows those that were saved? Raises ColocError."""
     for table, rows in database.tables.items():
         if found.get(table) != rows:
             raise ColocError(
@@ -192,7 +193,7 @@ def _inside(path: Path, places: Sequence[Place]) -> Place | None:
     return next((place for place in places if not place.target.is_setting and path.is_relative_to(place.path)), None)
 
 
-def _like(new: Path, old: Path | None) -> None:
+def like(new: Path, old: Path | None) -> None:
     """Owner and mode of the file that it replaces; without one, of the folder that it lies in."""
     model = (old or new.parent).lstat()
     descriptor = os.open(new, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

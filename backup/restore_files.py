@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,12 @@ def survey(items: Iterable[Item], members: Sequence[str]) -> Listed:
     return Listed(count, bytes_of)
 
 
-def verify(items: Iterable[Item], folder: Path, members: Sequence[str]) -> int:
+def verify(
+    items: Iterable[Item], folder: Path, members: Sequence[str], *, besides: Collection[Path] = frozenset()
+) -> int:
     """Compare what lies in `folder` with the list: names, kinds, modes, sizes, links, count. Raises ColocError.
 
+    besides: files that may lie there without being in the list.
     Returns how many files of root were setuid: they are not any more.
     """
     odd = _odd_names(folder, members)
@@ -62,7 +65,7 @@ def verify(items: Iterable[Item], folder: Path, members: Sequence[str]) -> int:
         waiting = odd.get(item.path)
         path = waiting.pop() if waiting else folder / item.path
         stripped += _compare(item, path)
-    found = sum(1 for member in members for _ in walk(folder / member))
+    found = sum(path not in besides for member in members for path in walk(folder / member))
     if found != expected:
         raise ColocError(
             f"{found} files and folders came out of the archive, {expected} are in its list",
@@ -161,9 +164,13 @@ def _odd_names(folder: Path, members: Sequence[str]) -> dict[str, list[Path]]:
             with suppress(UnicodeEncodeError):
                 name.encode()
                 continue
-            listed = "".join("?" if "\udc80" <= letter <= "\udcff" else letter for letter in name)
-            found.setdefault(listed, []).append(path)
+            found.setdefault(listed_name(name), []).append(path)
     return found
+
+
+def listed_name(name: str) -> str:
+    """A name as Borg lists it: a ? for each byte that is no UTF-8."""
+    return "".join("?" if "\udc80" <= letter <= "\udcff" else letter for letter in name)
 
 
 def _below(path: str, members: Sequence[str]) -> str | None:

@@ -1,7 +1,8 @@
 """What a restore is about to do, written down before it is done, so that a crash never leaves a riddle.
 
 A step is recorded before it is taken; taking it back looks at what is really there. States: running; undoing (taking
-back has begun); done; undone; removing, removed (done, and what it replaced goes, or went, when its days were over).
+back has begun); copying, copied (a database under a new name); done; undone; removing, removed (done, and what it
+replaced goes, or went, when its days were over).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from coloc.times import iso
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _RESERVE_BYTES = 256 * 1024
 _MAX_BYTES = 16 * 1024 * 1024
-_KEYS = ("id", "app", "host", "run", "began_at", "state", "units", "steps", "only", "wanted", "ended_at")
+_KEYS = ("id", "app", "host", "run", "began_at", "state", "units", "steps", "only", "wanted", "domain", "ended_at")
 
 
 @dataclass(slots=True)
@@ -41,11 +42,12 @@ class RestoreJournal:
     only: str = "all"
     wanted: str = ""  # the one path that was asked for
     ended_at: str = ""
+    domain: str = ""  # the app came back on this one
 
     @property
     def is_unfinished(self) -> bool:
         """True for one that was cut off: it is neither done nor taken back."""
-        return self.state in {"running", "undoing"}
+        return self.state in {"running", "copying", "undoing"}
 
     @property
     def folder(self) -> Path:
@@ -97,12 +99,9 @@ class RestoreJournal:
         )
 
 
-def new_journal(
-    folder: Path, id: str, *, app: str, host: str, run: str, now: datetime, only: str = "all", wanted: str = ""
-) -> RestoreJournal:
+def new_journal(folder: Path, id: str, *, app: str, host: str, run: str, now: datetime) -> RestoreJournal:
     """A journal below `folder` (paths.journal); nothing is written yet."""
-    path = folder / "restores" / f"{id}.json"
-    return RestoreJournal(path, id, app, host, run, iso(now), only=only, wanted=wanted)
+    return RestoreJournal(folder / "restores" / f"{id}.json", id, app, host, run, iso(now))
 
 
 def journals(folder: Path, *, only: Path | None = None) -> Iterator[RestoreJournal]:
@@ -124,7 +123,7 @@ def _read(path: Path) -> RestoreJournal:
         journal = RestoreJournal(path, id_, app, host, run, began_at, state)
         journal.units, journal.steps = [str(unit) for unit in data["units"]], steps
         journal.only, journal.wanted = str(data.get("only", "all")), str(data.get("wanted", ""))
-        journal.ended_at = str(data.get("ended_at", ""))
+        journal.ended_at, journal.domain = str(data.get("ended_at", "")), str(data.get("domain", ""))
         return journal
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(

@@ -21,7 +21,7 @@ from coloc.model import DatabaseKind
 _TOO_BROAD = frozenset(
     {"", "home", "var", "var/www", "var/lib", "etc", "usr", "opt", "home/yunohost.app", "srv", "root", "boot", "proc"}
 )
-_SYSTEM_DATABASES = frozenset(
+SYSTEM_DATABASES = frozenset(
     {"mysql", "sys", "information_schema", "performance_schema", "postgres", "template0", "template1"}
 )
 _MARGIN_BYTES = 32 * 1024 * 1024
@@ -64,6 +64,7 @@ class Wish:
     app: str
     only: Only = Only.ALL
     path: str = ""
+    domain: str = ""  # the app comes back on this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class RestorePlan:
     units: tuple[str, ...]
     spaces: tuple[Space, ...] = ()
     notes: tuple[str, ...] = ()
+    old_domain: str = ""  # the one that it was saved on, when it comes back on another
 
 
 def choose(
@@ -160,7 +162,7 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
         elif database.kind is DatabaseKind.REDIS:
             if not re.fullmatch(r"[0-9]{1,5}", database.name):
                 raise _refused(f"{database.name!r} is no number of a Redis database")
-        elif database.name.lower() in _SYSTEM_DATABASES or "\0" in database.name:
+        elif database.name.lower() in SYSTEM_DATABASES or "\0" in database.name:
             raise _refused(f"{database.name!r} is no database of an app")
     return manifest
 

@@ -17,6 +17,7 @@ from backup.hosts import hosts_named, open_known, open_repository
 from backup.journal import Journal
 from backup.manifest import MANIFEST, MAX_BYTES, Manifest, SavedDatabase, parse_manifest
 from backup.prune import sets_of
+from backup.restore_domain import moved_targets, require_domain
 from backup.restore_files import Listed, survey
 from backup.restore_plan import (
     Candidate,
@@ -87,11 +88,14 @@ def prepare(
     files_archive = files_archive_of(chosen)
     manifest = safe_manifest(read_manifest(repository, files_archive), chosen, config.coloc.name)
     targets, databases = targets_of(manifest, wish), databases_of(manifest, wish)
+    old_domain = require_domain(manifest, wish.domain) if wish.domain else ""
+    if old_domain:
+        targets = moved_targets(targets, old_domain, wish.domain)
     listed = survey(repository.items(files_archive), [target.member for target in targets])
     targets = _those_saved(targets, listed, wish)
     places = tuple(_place(Tree(config.root), manifest, target) for target in targets) if elsewhere is None else ()
     needs = (
-        _needs(config, manifest, databases, listed, places)
+        needs_of(config, manifest, databases, listed, places)
         if elsewhere is None
         else [(str(nearest(elsewhere)), sum(listed.bytes_of.values()) + sum(each.bytes for each in databases))]
     )
@@ -99,7 +103,18 @@ def prepare(
     notes = list(problems)
     if not chosen.set.proven:
         notes.append("this set was never proven, as far as the journal knows")
-    plan = RestorePlan(wish, chosen, files_archive, manifest, targets, databases, units, _spaces(needs), tuple(notes))
+    plan = RestorePlan(
+        wish,
+        chosen,
+        files_archive,
+        manifest,
+        targets,
+        databases,
+        units,
+        spaces_of(needs),
+        tuple(notes),
+        old_domain,
+    )
     return Prepared(plan, repository, listed, places)
 
 
@@ -110,18 +125,22 @@ def find_candidates(
     found: list[Candidate] = []
     errors: list[ColocError] = []
     names = hosts_named(config, hosts)
-    (config.paths.journal / "borg").mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in names:
         try:
-            listed = open_known(open_repository(config, name, run=run, lock_wait=30), journal).archives
+            found += candidates_of(config, name, journal, app, run=run)
         except ColocError as error:
             errors.append(error)
-            continue
-        sets = sets_of(config.coloc.name, [each.name for each in listed], journal.proven(name))
-        found += [Candidate(name, each) for each in sets if each.app == app]
     if errors and len(errors) == len(names):
         raise errors[0]
     return found, [error.sentence() for error in errors]
+
+
+def candidates_of(config: Config, host: str, journal: Journal, app: str = "", *, run: Run = run) -> list[Candidate]:
+    """The sets of an app, or of all, on one host. Raises ColocError."""
+    (config.paths.journal / "borg").mkdir(parents=True, exist_ok=True, mode=0o700)
+    listed = open_known(open_repository(config, host, run=run, lock_wait=30), journal).archives
+    sets = sets_of(config.coloc.name, [each.name for each in listed], journal.proven(host))
+    return [Candidate(host, each) for each in sets if app in {"", each.app}]
 
 
 def read_manifest(repository: Repository, archive: str) -> Manifest:
@@ -194,7 +213,7 @@ def _place(tree: Tree, manifest: Manifest, target: Target) -> Place:
     return Place(target, path, beside)
 
 
-def _needs(
+def needs_of(
     config: Config, manifest: Manifest, databases: Sequence[SavedDatabase], listed: Listed, places: Sequence[Place]
 ) -> list[tuple[str, int]]:
     """(folder, bytes) of everything that is written before something is given back."""
@@ -209,7 +228,8 @@ def _needs(
     return needs
 
 
-def _spaces(needs: list[tuple[str, int]]) -> tuple[Space, ...]:
+def spaces_of(needs: list[tuple[str, int]]) -> tuple[Space, ...]:
+    """Needs by folder, and what is free there, one line a filesystem."""
     filesystems = {}
     for folder, _ in needs:
         stat = os.statvfs(folder)

@@ -22,6 +22,8 @@ from coloc.databases.servers import Servers
 from coloc.errors import ColocError, StateError
 from coloc.model import DatabaseKind
 
+NO_WAY_BACK = "in_place"  # the kind of step after which files are written over
+
 
 @dataclass(frozen=True, slots=True)
 class Hands:
@@ -36,6 +38,11 @@ def undo(journal: RestoreJournal, hands: Hands, now: datetime) -> None:
 
     A restore that was done is first looked at: without what it replaced nothing is touched.
     """
+    if has_no_way_back(journal):
+        raise ColocError(
+            f"the restore {journal.id} of {journal.app} was made in place: there is no way back",
+            hint=f"cut off? coloc-agent restore {journal.app} --resume; else take another archive with --at",
+        )
     if journal.state == "done":
         require_kept(journal, hands.servers, run=hands.run)
     if journal.state != "undoing":
@@ -52,6 +59,11 @@ def undo(journal: RestoreJournal, hands: Hands, now: datetime) -> None:
             ) from error
     shutil.rmtree(journal.folder, ignore_errors=True)
     journal.end("undone", now)
+
+
+def has_no_way_back(journal: RestoreJournal) -> bool:
+    """True once files were written over: such a restore only goes on."""
+    return any(step["kind"] == NO_WAY_BACK for step in journal.steps)
 
 
 def exchange_of(step: Mapping[str, Any]) -> Exchange:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backup.restore_finish import Kept, OnStep, finish, kept_databases, may_finish
 from backup.restore_journal import RestoreJournal, journals
-from backup.restore_undo import Hands, undo
+from backup.restore_undo import Hands, has_no_way_back, undo
 from backup.run_lock import run_lock
 from coloc.command import Run, run
 from coloc.config.whole import Config
@@ -72,11 +72,13 @@ def finish_restore(
     on_step: OnStep = lambda _: None,
     settle_seconds: float = _SETTLE_SECONDS,
 ) -> Kept | None:
-    """End a restore that was cut off. None: it was not far enough, so it was taken back and is to be done again.
+    """End a restore that was cut off. None: all of it is to be done again; it was taken back, if it has a way back.
 
     Raises ColocError; then the app is as it was before the restore, or the sentence says how to bring that about.
     """
     hands = _hands(config, run)
+    if has_no_way_back(journal):
+        return None
     with run_lock(config.paths.journal, f"finishing a restore of {journal.app}", clock()):
         if not may_finish(journal):
             undo(journal, hands, clock())

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from agent.archive_contents import Looking, show_diff, show_files
 from agent.cli import Context
 from agent.colocation import read_colocation
 from agent.sizes import size
@@ -19,6 +20,7 @@ from agent.terminal import harmless
 from backup.hosts import hosts_named, open_known, open_repository, who_locks
 from backup.journal import Journal, open_journal
 from backup.prune import sets_of
+from backup.restore_borrowed import borrowed
 from backup.retention import ArchiveSet
 from coloc.config.whole import Config
 from coloc.errors import ColocError
@@ -46,13 +48,33 @@ class Row:
 @click.command(name="archives", help="The archives of the backup hosts: of all apps, or of one.")
 @click.argument("app", required=False)
 @click.option("--host", "hosts", multiple=True, help="Only this backup host.")
+@click.option("--coloc", metavar="NAME", default="", help="The archives of another colocation in the same places.")
+@click.option("--files", "pattern", is_flag=False, flag_value="*", metavar="[PATTERN]", help="Look inside: its files.")
+@click.option("--archive", metavar="A", help="With --files: this archive or run; else the newest proven one.")
+@click.option("--diff", nargs=2, metavar="A B", help="What changed from one archive or run to another.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def command(context: Context, app: str | None, hosts: Sequence[str], as_json: bool) -> int:
+def command(
+    context: Context,
+    *,
+    app: str | None,
+    hosts: Sequence[str],
+    coloc: str,
+    pattern: str | None,
+    archive: str | None,
+    diff: tuple[str, str] | None,
+    as_json: bool,
+) -> int:
     """List sets, newest last. Returns 1 when a host could not be asked, or when there is no such app."""
-    config = context.config()
+    config = borrowed(context.config(), coloc=coloc)
     say = translator(config.coloc.language, "commands")
+    if (pattern or diff) and not app:
+        raise click.UsageError("name the app to look into")
     journal = open_journal(config.paths.journal)
+    if app and pattern:
+        return show_files(Looking(config, journal, app, say), pattern, hosts=hosts, archive=archive, as_json=as_json)
+    if app and diff:
+        return show_diff(Looking(config, journal, app, say), diff, hosts=hosts, as_json=as_json)
     rows: list[Row] = []
     failures: list[str] = []
     for name in hosts_named(config, hosts):
