@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from coloc.errors import ColocError
+from coloc.secrets import forbid_core_dumps
 
 if TYPE_CHECKING:
     from coloc.config.whole import Config
@@ -35,6 +36,7 @@ COMMANDS = {
     "key": ("key", "Give what opens the backups to the adminsys; prove it; change it."),
     "adopt": ("adopt", "Say that this machine is the server now."),
     "restore": ("restore", "Bring an app back from an archive."),
+    "recover": ("recover", "Bring a lost server back from one backup host."),
     "alert": ("alert", "Send a test message the whole way of an alert."),
     "alerts": ("alerts", "Open incidents, and earlier ones; take one on, silence one."),
     "silence": ("silence", "Keep quiet what a rule, app, project or host would say, until an end."),
@@ -99,6 +101,7 @@ def cli(ctx: click.Context, config_path: Path) -> None:
 
 def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> None:
     """Run and exit: 0 done, 1 failed, 2 wrong usage or configuration, 3 the agent's memory, 130 Ctrl-C."""
+    forbid_core_dumps()
     try:
         code = group.main(args=list(argv) if argv is not None else None, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

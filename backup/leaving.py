@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from backup.journal import Journal
-from backup.names import SYSTEM
+from backup.names import LIKE_APPS
 from coloc.times import iso, parse_iso
 
 
@@ -17,7 +17,7 @@ def left_since(journal: Journal) -> dict[str, datetime]:
 
 def notice_left(journal: Journal, here: Iterable[str], now: datetime) -> None:
     """Remember which apps with proven backups are not `here`; one that came back never left. Raises StateError."""
-    present = frozenset(here) | {SYSTEM}
+    present = frozenset(here) | LIKE_APPS
     with journal.transaction() as connection:
         known = {row[0] for row in connection.execute("SELECT DISTINCT app FROM proven")}
         left = {row[0] for row in connection.execute("SELECT app FROM left_apps")}

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from backup import ledger
 from backup.app_run import AppRun, AppSet
@@ -29,8 +30,9 @@ from backup.hosts import free_bytes, hosts_named, open_known, open_repository
 from backup.housekeeping import Housekeeping
 from backup.journal import Journal
 from backup.leftovers import clear_leftovers
-from backup.names import checkpoint_of, new_run
+from backup.names import OWN, checkpoint_of, new_run
 from backup.night import AppResult, HostResult, NightResult, OnProgress, Recorder, Step, nearly_full
+from backup.own_config import plan_own
 from backup.pause import rest
 from backup.plan import AppPlan, BackupPlan, without
 from backup.restore_unfinished import cut_off_apps
@@ -69,13 +71,17 @@ def run_night(
     lock_wait: int = 300,
     dry_run: bool = False,
     nightly: bool = False,
+    own: Path | None = None,
 ) -> NightResult:
     """Back up, prove, prune, and write down each fact. Raises ColocError only for what concerns the whole run.
 
     nightly: this is the night of these hosts, though not of all: it is pruned and remembered like a whole run.
+    own: coloc.yml, saved with the files that it names after all apps, for the day when this server is gone.
     """
     names = hosts_named(config, hosts)
     plan = without(plan_with_system(config, colocation, apps), cut_off_apps(config.paths.journal))
+    if own and not apps:
+        plan = replace(plan, apps=(*plan.apps, plan_own(config, own)))
     run_id = new_run(clock())
     if dry_run:
         return NightResult(run_id, plan, hosts=tuple(HostResult(name, True) for name in names), dry_run=True)
@@ -156,7 +162,8 @@ class _Night:
             self.recorder.problem(why)
         if self.whole:  # the daemon reads it as "this night is done", which a run for one app is not
             self.house.begin(names)
-            self.recorder.fact("run_started", apps=[each.app.id for each in self.plan.apps], hosts=list(names))
+            saved = [each.app.id for each in self.plan.apps if each.app.id != OWN]
+            self.recorder.fact("run_started", apps=saved, hosts=list(names))
         # Around YunoHost every host must be there at once; then the seats are counted when Borg is started.
         workers = len(names) if self.gathering else min(len(names), os.cpu_count() or 1)
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="backup-host") as pool:
@@ -231,7 +238,7 @@ class _Night:
         """The part of the plan that goes to this host."""
 
         def goes(app: str) -> bool:
-            return self.config.saves(self.colocation.project_of(app), name)
+            return app == OWN or self.config.saves(self.colocation.project_of(app), name)
 
         apps = tuple(plan for plan in self.plan.apps if goes(plan.app.id))
         return replace(self.plan, apps=apps, failed=tuple(each for each in self.plan.failed if goes(each.app)))
@@ -351,7 +358,10 @@ class _Night:
         )
 
     def _tell(self, result: AppResult) -> None:
-        self.recorder.app(result)
+        if result.app != OWN:
+            self.recorder.app(result)
+        elif result.failure:  # it is no app, and nobody watches it as one: it makes the run fail
+            self.recorder.problem(f"the agent's own configuration is not saved: {result.failure}")
         self.on_progress(Step(result.host, result.app, "done" if result.ok else "failed", None, result))
 
     def _run_id(self, host: str, app: str) -> str:

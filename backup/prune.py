@@ -11,7 +11,7 @@ from backup.borg import Repository
 from backup.borg_errors import BorgError
 from backup.journal import Journal
 from backup.leaving import left_since
-from backup.names import SYSTEM, checkpoint_of, parse_archive_name, run_time
+from backup.names import LIKE_APPS, checkpoint_of, parse_archive_name, run_time
 from backup.retention import ArchiveSet, Left, Verdict, plan_retention
 from coloc.config.whole import Config
 
@@ -53,7 +53,7 @@ def prune_host(
         sets,
         keep,
         zone=config.zone,
-        apps=frozenset(apps) | {SYSTEM},
+        apps=frozenset(apps) | LIKE_APPS,
         now=now,
         minimum=config.backup.minimum,
         left=Left(left_since(journal), timedelta(seconds=config.backup.left_after)),

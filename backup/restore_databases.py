@@ -153,6 +153,8 @@ class Loader:
         )
         self._journal.step("scratch", database=str(database.kind), name=swap.scratch)
         owner = self._manifest.user or database.name
+        if not swap.existed:  # on a server that never had it, its roles are missing as well
+            postgresql.make_roles(servers, {owner, *postgresql.roles_in(dump)}, run=run)
         swap_postgresql.create_scratch(swap, servers, owner=owner, run=run)
         postgresql.load(servers, swap.scratch, dump, timeout=_LOAD_SECONDS, run=run)
         counted = postgresql.row_counts(servers, swap.scratch, run=run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from pathlib import Path
 from typing import final
@@ -10,6 +11,16 @@ from typing import final
 from coloc.errors import ConfigError
 
 _MAX_BYTES = 64 * 1024
+
+
+def forbid_core_dumps() -> None:
+    """From now on neither we nor what we start (borg, ssh) leave a core dump: memory is where secrets are readable.
+
+    One byte and not none: it is too small for any file, and the kernel starts no program that collects dumps for it.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    limit = 1 if most == resource.RLIM_INFINITY else min(1, most)
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 @final

@@ -102,6 +102,7 @@ def command(
             on_progress=screen.show,
             dry_run=dry_run,
             nightly=nightly,
+            own=context.config_path,
         )
     journal.close()
     screen.clear()

@@ -21,7 +21,7 @@ from backup.forgetting import (
 from backup.hosts import open_known, open_repository, refuse_append_only
 from backup.journal import Journal, open_journal
 from backup.leaving import left_since
-from backup.names import SYSTEM, require_id
+from backup.names import LIKE_APPS, require_id
 from backup.retention import Left
 from backup.run_lock import run_lock
 from backup.surprises import refuse_surprises
@@ -41,7 +41,7 @@ def command(context: Context, app: str, *, at_once: bool, dry_run: bool, yes: bo
     """Returns 0 when nothing of the app is left anywhere, 1 when a host stays open or the person said no."""
     config = context.config()
     require_id(app)
-    here = {*read_colocation(config).inventory.apps, SYSTEM}
+    here = {*read_colocation(config).inventory.apps, *LIKE_APPS}
     journal = open_journal(config.paths.journal)
     left = Left(left_since(journal), timedelta(0) if at_once else timedelta(seconds=config.backup.left_after))
     if at_once:

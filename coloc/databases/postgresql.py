@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from coloc.command import CommandFailed, Run, run
@@ -10,6 +11,8 @@ from coloc.databases.servers import Servers
 from coloc.errors import ColocError
 
 MAX_NAME = 63  # bytes
+_MAX_ROLES = 20
+_ROLE = re.compile(rb'^(?:ALTER|GRANT|REVOKE)\b.* (?:OWNER TO|TO|FROM) ("(?:[^"]|"")+"|[A-Za-z_][\w$]*);$')
 _PSQL = ("psql", "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1")
 
 
@@ -64,6 +67,30 @@ def load(servers: Servers, database: str, dump: Path, *, timeout: float, run: Ru
         )
     except CommandFailed as error:
         raise told(error) from error
+
+
+def roles_in(dump: Path) -> set[str]:
+    """The roles that a dump gives things to. What looks so among the rows of a table is no order."""
+    found: set[str] = set()
+    is_data = False
+    with dump.open("rb") as file:
+        for line in file:
+            if is_data:
+                is_data = line.rstrip(b"\r\n") != b"\\."
+            elif line.startswith(b"COPY ") and line.rstrip().endswith(b"FROM stdin;"):
+                is_data = True
+            elif match := _ROLE.search(line):
+                name = match[1].decode("utf-8", "surrogateescape")
+                found.add(name[1:-1].replace('""', '"') if name.startswith('"') else name)
+    return found - {"PUBLIC", "public"}
+
+
+def make_roles(servers: Servers, names: Iterable[str], *, run: Run = run) -> None:
+    """Make the roles that are missing; they enter by the socket, as the account of that name, and by no password."""
+    there = {name for (name,) in ask(servers, "SELECT rolname FROM pg_roles", run=run)}
+    for name in sorted(set(names) - there)[:_MAX_ROLES]:
+        if not name.startswith("pg_"):
+            ask(servers, f"CREATE ROLE {identifier(name)} LOGIN", run=run)
 
 
 def told(error: CommandFailed) -> ColocError:

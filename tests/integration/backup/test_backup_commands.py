@@ -67,10 +67,11 @@ def test_failures_are_a_table_a_sentence_and_a_code(world: World, coloc: Coloc) 
     (world.root / "var/www/gone").rmdir()
     code, out, err = coloc("backup")
     assert code == 1, err
-    rows = [line.split() for line in out.splitlines()[:3]]
+    rows = [line.split() for line in out.splitlines()[:4]]
     assert rows[0] == ["app", "dead", "merle"]
     assert rows[1][:2] == ["blog", "FAILED"] and rows[1][2] != "FAILED"
-    assert rows[2] == ["gone", "FAILED", "FAILED"]
+    assert rows[2][0] == "coloc-agent-config"  # what the agent itself needs comes along
+    assert rows[3] == ["gone", "FAILED", "FAILED"]
     assert "! gone: its folder /var/www/gone does not exist — is a disk not mounted? was it moved?" in out
     assert out.count("! dead: the folder /nonexistent/folder does not exist") == 1
     code, out, err = coloc("archives")

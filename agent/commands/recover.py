@@ -1,0 +1,155 @@
+"""`coloc-agent recover`: a bare server, the recovery sheet and one backup host: configuration, then apps."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from agent.asking import agreed, show_step
+from agent.cli import Context
+from agent.colocation import read_colocation
+from agent.recover_text import end_text
+from agent.terminal import harmless
+from backup.hosts import open_known, open_repository
+from backup.journal import open_journal
+from backup.recover import newest_of_each, recover_apps
+from backup.recover_config import fetch_config, own_set, put_back, the_coloc
+from backup.restore import Restored, Restoring
+from backup.restore_borrowed import PLACE, borrowed
+from backup.restore_plan import Candidate, Wish
+from backup.restore_prepare import Prepared, candidates_of, prepare
+from backup.restore_signals import interrupted_by_term
+from backup.restore_unfinished import refuse_unfinished
+from coloc.config.reading import load_config
+from coloc.config.whole import Config
+from coloc.errors import ColocError
+from coloc.facts import Spool
+from coloc.language import translator
+from coloc.times import for_people, now_utc
+
+
+@click.command(name="recover", help="Bring a lost server back from one backup host, with the recovery sheet.")
+@click.option("--from", "place", required=True, metavar="PLACE", help="The repository: ssh://… or a folder.")
+@click.option("--coloc", metavar="NAME", default="", help="The colocation, when the repository holds several.")
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="What opens it; else it is asked for.")
+@click.option("--key-file", type=click.Path(path_type=Path), help="The ssh key that the host knows.")
+@click.option("--known-hosts", type=click.Path(path_type=Path), help="Its host keys; default: beside the ssh key.")
+@click.option("--app", "apps", multiple=True, metavar="APP", help="Only this app (may be given several times).")
+@click.option("--dry-run", is_flag=True, help="List what there is, change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def command(
+    context: Context,
+    *,
+    place: str,
+    coloc: str,
+    passphrase_file: Path | None,
+    key_file: Path | None,
+    known_hosts: Path | None,
+    apps: Sequence[str],
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Returns 1 when an app did not come back, or when the person said no."""
+    with tempfile.TemporaryDirectory(prefix="coloc-recover-") as name:
+        scratch = Path(name)
+        passphrase_file = passphrase_file or _ask_passphrase(scratch)
+        bare = Config.model_validate({"coloc": {"name": "recovery"}, "paths": {"journal": str(scratch / "journal")}})
+        there = partial(
+            borrowed, place=place, passphrase_file=passphrase_file, key_file=key_file, known_hosts_file=known_hosts
+        )
+        found = _look(there(bare), coloc)
+        config = _config(context, found, scratch, dry_run=dry_run, yes=yes)
+        if config is None:
+            return 1
+        return _apps(there(config, coloc=found.coloc), apps, dry_run=dry_run, yes=yes)
+
+
+class _Found:
+    """What the repository holds."""
+
+    def __init__(self, config: Config, place: str, coloc: str, candidates: list[Candidate]) -> None:
+        self.config, self.place, self.coloc, self.candidates = config, place, coloc, candidates
+
+
+def _look(config: Config, wanted: str) -> _Found:
+    journal = open_journal(config.paths.journal)
+    try:
+        repository = open_repository(config, PLACE, lock_wait=30)
+        listed = open_known(repository, journal).archives
+        coloc = the_coloc([each.name for each in listed], wanted)
+        config = borrowed(config, coloc=coloc)
+        return _Found(config, repository.location, coloc, candidates_of(config, PLACE, journal))
+    finally:
+        journal.close()
+
+
+def _config(context: Context, found: _Found, scratch: Path, *, dry_run: bool, yes: bool) -> Config | None:
+    """The agent's configuration as the archives have it, written to its place. None: the person said no."""
+    say = translator("fr", "commands")  # coloc.yml, which names the language, is what we look for
+    chosen, file = own_set(found.candidates), context.config_path
+    if chosen is None:
+        click.echo(say("the archives hold no configuration of the agent: the one of this server is used"))
+        return load_config(file)
+    when = for_people(chosen.set.at, found.config.zone)
+    click.echo(say("{coloc}: the agent's configuration of {when}").format(coloc=found.coloc, when=when))
+    stage = scratch / "config"
+    stage.mkdir()
+    fetched = fetch_config(open_repository(found.config, PLACE), chosen, stage, str(file))
+    if dry_run:
+        return fetched.config
+    if not agreed(say("Write it to {file}, and what it names?").format(file=file), say, yes=yes):
+        return None
+    for path, put in put_back(fetched, file, found.config.backup.hosts[PLACE], found.place):
+        click.echo(f"  {harmless(str(path), at_most=1000)}: {say(put)}")
+    return load_config(file)
+
+
+def _apps(config: Config, wanted: Sequence[str], *, dry_run: bool, yes: bool) -> int:
+    say = translator(config.coloc.language, "commands")
+    journal = open_journal(config.paths.journal)
+    try:
+        chosen = newest_of_each(candidates_of(config, PLACE, journal), now=now_utc())
+        unknown = set(wanted) - {each.set.app for each in chosen}
+        if unknown:
+            raise ColocError(f"there is no whole archive of {min(unknown)!r} there", hint="leave --app out to see all")
+        chosen = [each for each in chosen if not wanted or each.set.app in wanted]
+        for each in chosen:
+            click.echo(f"  {each.set.app}: {for_people(each.set.at, config.zone)}, {each.set.run}")
+        if dry_run:
+            click.echo(say("Simulation: nothing was changed"))
+            return 0
+        if not chosen or not agreed(say("Bring back {number} apps?").format(number=len(chosen)), say, yes=yes):
+            return 1
+        refuse_unfinished(config)
+
+        def bring(each: Candidate) -> tuple[Prepared, Restored]:
+            app = read_colocation(config).inventory.apps.get(each.set.app)
+            prepared = prepare(config, app, Wish(each.set.app), journal, hosts=[PLACE], archive=each.set.run)
+            return prepared, Restoring(
+                config, app, prepared, Spool(config.paths.facts), on_step=partial(show_step, say)
+            ).go()
+
+        with interrupted_by_term():
+            results = recover_apps(config, chosen, bring, on_app=lambda app: click.echo(f"{app} …", err=True))
+    finally:
+        journal.close()
+    click.echo(end_text(results, say))
+    return int(any(result.failure for result in results))
+
+
+def _ask_passphrase(scratch: Path) -> Path:
+    """From the keyboard into a private file that is gone afterwards; never an argument."""
+    if not sys.stdin.isatty():
+        raise ColocError("nobody is here to type the passphrase", hint="name a file with --passphrase-file")
+    text = click.prompt("Phrase de passe du dépôt / Passphrase of the repository", hide_input=True)
+    file = scratch / "passphrase"
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(text)
+    return file
