@@ -216,7 +216,7 @@ class Repository:
         options = ["--numeric-ids"] if numeric_ids else []
         options += [f"--patterns-from={patterns}"] if patterns else []
         _, said = self._call(
-            ["extract", "--progress", "--sparse", *options, f"::{archive}", *_exactly(paths)],
+            ["extract", "--progress", *options, "--sparse", f"::{archive}", *_exactly(paths)],
             timeout=timeout,
             cwd=into,
             on_progress=on_progress,
