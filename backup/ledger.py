@@ -53,13 +53,17 @@ class Comparison:
 
 
 def compare(coloc: str, entries: Iterable[Entry], found: Iterable[Archive]) -> Comparison:
-    """Hold the book of one host against its list. Pure."""
+    """Hold the book of one host against its list. Pure.
+
+    What we wrote down as removed may still be there, unchanged: the line comes first, and the deletion may be cut off.
+    """
     known: dict[tuple[str, str], dict[str, str]] = {}
+    removed: dict[tuple[str, str], dict[str, str]] = {}
     begun: set[tuple[str, str]] = set()
     for entry in since_anew(entries):
         key = (entry.app, entry.run)
         if entry.what == "removed":
-            known.pop(key, None)
+            removed[key] = known.pop(key, removed.get(key, {}))
             begun.discard(key)
             continue
         begun.add(key)
@@ -73,8 +77,8 @@ def compare(coloc: str, entries: Iterable[Entry], found: Iterable[Archive]) -> C
         if part is None or part.coloc != coloc:
             continue
         key = (part.app, part.run)
-        expected = known.get(key, {}).get(name) if owner else None
-        if key not in begun or (owner and key in known and expected != number):
+        ids = known.get(key) or removed.get(key)
+        if key not in begun | removed.keys() or (owner and ids and ids.get(name) != number):
             unknown.append(name)
     lost = [name for names in known.values() for name in names if name not in shown]
     return Comparison(tuple(sorted(unknown)), tuple(sorted(lost)))

@@ -6,9 +6,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
+from backup import ledger
 from backup.journal import open_journal
 from coloc.errors import ColocError
 from tests.fakes.backup_world import World
@@ -44,6 +46,21 @@ def test_a_server_put_back_to_an_older_day_removes_nothing(world: World, coloc: 
     assert coloc("adopt", "--yes")[0] == 0
     assert world.run().ok
     assert len(world.repository("merle").archives()) == 1
+
+
+def test_a_deletion_that_was_cut_off_is_done_again_and_is_no_surprise(world: World) -> None:
+    world.local_host("merle", keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+    world.backup["minimum"] = 1
+    world.app("blog")
+    assert world.run().ok
+    journal = open_journal(world.config.paths.journal)
+    (run,) = {run for _, run in journal.proven("merle")}
+    # As far as prune comes when the link is cut before the host has deleted anything.
+    ledger.write(journal, ledger.Entry("merle", "removed", "blog", run, {}), datetime.now(UTC))
+    journal.forget("merle", [("blog", run)])
+    journal.close()
+    assert world.run().ok
+    assert not any(run in each.name for each in world.repository("merle").archives())
 
 
 def test_a_copy_of_the_server_neither_saves_nor_removes(world: World, coloc: Coloc) -> None:

@@ -39,6 +39,16 @@ def test_what_was_begun_is_explained_and_what_was_proven_is_expected() -> None:
     assert ledger.compare("ruche", lines, [archive("wiki"), Archive("theirs", "9", NOW)]).agrees
 
 
+def test_what_we_were_about_to_delete_when_cut_off_needs_no_explanation() -> None:
+    """Power or link went between the line in the book and the deletion: they are ours, and go the next night."""
+    lines = [entry("proven", "blog", archive("blog")), entry("begun", "wiki")]
+    lines += [entry("removed", "blog"), entry("removed", "wiki")]
+    assert ledger.compare("ruche", lines, [archive("blog"), archive("wiki", tail="files.checkpoint")]).agrees
+    assert ledger.compare("ruche", lines, []).agrees
+    other = archive("blog", "2")
+    assert ledger.compare("ruche", lines, [other]).unknown == (other.name,)
+
+
 STEPS = st.lists(st.tuples(st.sampled_from(["begun", "proven", "removed"]), st.sampled_from("abc")), max_size=12)
 
 
