@@ -15,6 +15,7 @@ _FILES = "1 - coloc_filesystem_files_free{HERE} / coloc_filesystem_files_max{HER
 _FREE = "coloc_machine_memory_available_bytes{HERE} / coloc_machine_memory_size_bytes{HERE}"
 _STALLED = "rate(coloc_machine_pressure_stalled_seconds_total{HERE}[5m])"
 _USED = "coloc_database_server_connections{HERE} / coloc_database_server_connections_max{HERE}"
+_UNSAID = "(time() - coloc_outbox_oldest_timestamp_seconds{HERE})"
 _ENDS = "coloc_certificate_expiry_timestamp_seconds{HERE} - time()"
 _SENT = "increase(coloc_app_mail_messages_total{HERE}[1h])"
 _FULL_AT = "coloc_filesystem_free_bytes{HERE} / -deriv(coloc_filesystem_free_bytes{HERE}[6h])"
@@ -238,6 +239,20 @@ MEASURED = (
         above=100,
         margin=20,
         unit="count",
+    ),
+    RuleSpec(
+        "messages_waiting",
+        ("channel",),
+        (
+            (_WARNING, f"{_UNSAID} >= ABOVE"),
+            (_CRITICAL, f"{_UNSAID} >= SEVERE"),
+        ),
+        Concern.MACHINE,
+        wait=_MINUTE,
+        clear_after=_MINUTE,
+        above=15 * 60,
+        severe=60 * 60,
+        unit="seconds",
     ),
     RuleSpec(
         "reboot_required",

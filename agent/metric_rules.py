@@ -121,6 +121,13 @@ def _app_errors(readings: Readings, _: datetime) -> Figures:
         yield {"app": app, "project": project}, AtLeast(part) if (app, project) in unsure else part
 
 
+def _messages_waiting(readings: Readings, now: datetime) -> Figures:
+    """How long the oldest message of each channel has waited to be said."""
+    for labels, waiting in readings.now("coloc_outbox_messages"):
+        oldest = readings.one("coloc_outbox_oldest_timestamp_seconds", **labels)
+        yield labels, now.timestamp() - oldest if waiting and oldest is not None else 0.0
+
+
 FIGURES: Mapping[str, Callable[[Readings, datetime], Figures]] = {
     "service_down": _is_zero("coloc_service_up"),
     "app_crash_loop": _grown("coloc_unit_restarts_total", TEN_MINUTES),
@@ -141,6 +148,7 @@ FIGURES: Mapping[str, Callable[[Readings, datetime], Figures]] = {
     "backup_unproven": _backup_unproven,
     "mail_burst": _grown("coloc_app_mail_messages_total", HOUR),
     "mail_queue_long": _value("coloc_mail_open"),
+    "messages_waiting": _messages_waiting,
     "reboot_required": _value("coloc_reboot_required"),
     "security_upgrades_waiting": _value("coloc_packages_waiting", kind="security"),
 }
@@ -165,6 +173,7 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "backup_unproven": ("coloc_backup_last_proven_timestamp_seconds",),
     "mail_burst": ("coloc_app_mail_messages_total",),
     "mail_queue_long": ("coloc_mail_open",),
+    "messages_waiting": ("coloc_outbox_messages",),
     "reboot_required": ("coloc_reboot_required",),
     "security_upgrades_waiting": ("coloc_packages_waiting",),
 }

@@ -265,6 +265,15 @@ def config_invalid(situation: Situation) -> Iterator[Finding]:
     yield _finding("config_invalid", (), error is not None, value=value)
 
 
+def messages_waiting(situation: Situation) -> Iterator[Finding]:
+    """Messages that do not leave on a channel of coloc.yml; those of one that was taken out wait for it."""
+    channels = situation.config.channels
+    on = {"console"} | {name for name in ("matrix", "forum") if getattr(channels, name) is not None}
+    for finding in measured(situation, "messages_waiting"):
+        if dict(finding.labels)["channel"] in on:
+            yield finding
+
+
 RULES: Mapping[str, Rule] = {
     "app_down": app_down,
     "collector_failing": collector_failing,
@@ -281,6 +290,7 @@ RULES: Mapping[str, Rule] = {
     "quota_exceeded": quota_exceeded,
     "config_invalid": config_invalid,
     **{name: partial(measured, name=name) for name in FIGURES},
+    "messages_waiting": messages_waiting,
 }
 
 

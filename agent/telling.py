@@ -198,7 +198,17 @@ class Teller:
         return getattr(described, "language", None) or self._config.coloc.language
 
     def routes(self, incident: Incident, now: datetime) -> Iterator[Route]:
-        """Where an incident is told at this stage, when nobody heard of it yet."""
+        """Where an incident is told at this stage, when nobody heard of it yet.
+
+        That a channel does not take our messages is told on the others, and always in the journal.
+        """
+        mute = dict(incident.labels).get("channel", "") if incident.rule == "messages_waiting" else ""
+        found = [route for route in self._routes(incident, now) if route.channel != mute]
+        yield from found
+        if mute and mute != "console" and not any(route.channel == "console" for route in found):
+            yield Route("console", "console", self._language("console"))
+
+    def _routes(self, incident: Incident, now: datetime) -> Iterator[Route]:
         channels = self._config.channels
         if channels.console is not None or (channels.matrix is None and channels.forum is None):
             yield Route("console", "console", self._language("console"))

@@ -102,6 +102,11 @@ MEASURED: Mapping[str, Words] = {
         "",
         n_("See why: mailq | tail; postqueue -p"),
     ),
+    "messages_waiting": Words(
+        n_("Messages do not leave on {channel}"),
+        n_("The oldest has waited for about {hours} h"),
+        n_("See what is wrong and what to do: coloc-agent check; nothing is lost"),
+    ),
     "reboot_required": Words(
         n_("The server waits for a reboot"),
         "",

@@ -45,6 +45,7 @@ RULE_THRESHOLDS: Mapping[str, tuple[str, str] | None] = {
     "backup_unproven": ("above", "seconds"),
     "mail_burst": ("above", "count"),
     "mail_queue_long": ("above", "count"),
+    "messages_waiting": ("above", "seconds"),
     "reboot_required": None,
     "security_upgrades_waiting": ("above", "count"),
 }

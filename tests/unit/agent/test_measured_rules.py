@@ -52,6 +52,10 @@ def state(*lines: str) -> Readings:
 W, C, I = Severity.WARNING, Severity.CRITICAL, Severity.INFO  # noqa: E741 - a table
 
 
+UNSAID = 'coloc_outbox_messages{{channel="console"}} {}'
+OLDEST = 'coloc_outbox_oldest_timestamp_seconds{channel="console"}'
+
+
 @pytest.mark.parametrize(
     ("rule", "lines", "active", "severity"),
     [
@@ -85,6 +89,11 @@ W, C, I = Severity.WARNING, Severity.CRITICAL, Severity.INFO  # noqa: E741 - a t
         ("backup_unproven", [f"{PROVEN} {AT - DAY}"], False, W),
         ("mail_queue_long", ["coloc_mail_open 100"], True, W),
         ("mail_queue_long", ["coloc_mail_open 99"], False, W),
+        ("messages_waiting", [UNSAID.format(2), f"{OLDEST} {AT - 1000}"], True, W),
+        ("messages_waiting", [UNSAID.format(2), f"{OLDEST} {AT - 4000}"], True, C),
+        ("messages_waiting", [UNSAID.format(2), f"{OLDEST} {AT - 800}"], False, W),
+        ("messages_waiting", [UNSAID.format(0)], False, W),
+        ("messages_waiting", [UNSAID.format(2).replace("console", "matrix"), f"{OLDEST} {AT}"], "silent", W),
         ("reboot_required", ["coloc_reboot_required 1"], True, I),
         ("security_upgrades_waiting", ['coloc_packages_waiting{kind="security"} 2'], True, I),
         ("security_upgrades_waiting", ['coloc_packages_waiting{kind="other"} 2'], "silent", I),

@@ -158,3 +158,15 @@ def test_a_line_rings_only_when_it_matters(change: Change, marks: dict[str, Any]
 )
 def test_what_is_told_for_its_age(marks: dict[str, Any], is_old: bool) -> None:
     assert bool(list(aged([replace(DOWN, **marks)], NOW))) is is_old
+
+
+@pytest.mark.parametrize(
+    ("mute", "places"),
+    [("matrix", {"forum", "console"}), ("forum", {"matrix", "console"}), ("console", {"matrix", "forum"})],
+)
+def test_that_a_channel_is_mute_is_told_on_the_others_and_in_the_journal(
+    state: State, mute: str, places: set[str]
+) -> None:
+    old = replace(DOWN, rule="messages_waiting", labels=(("channel", mute),), fired_at=NOW - timedelta(hours=1))
+    tell(state, old, Change.FIRED)
+    assert {channel for channel, *_ in said(state)} == places

@@ -22,7 +22,14 @@ from coloc.language import parse_po, translator
 PARIS = ZoneInfo("Europe/Paris")
 SINCE = datetime(2026, 11, 23, 1, 30, tzinfo=UTC)
 LABELS = {"app": "mattermost", "project": "rosalinde", "host": "alouette", "filesystem": "/", "collector": "disk"}
-LABELS |= {"unit": "mariadb", "pool": "blog", "kind": "mysql", "resource": "io", "domain": "velo.test"}
+LABELS |= {
+    "unit": "mariadb",
+    "pool": "blog",
+    "kind": "mysql",
+    "resource": "io",
+    "domain": "velo.test",
+    "channel": "matrix",
+}
 VALUE = {
     "label": "Tchat",
     "units": "mattermost.service",
