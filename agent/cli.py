@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None, *, group: click.Group = cli) -> None
     """Run and exit: 0 done, 1 failed, 2 wrong usage or configuration, 3 the agent's memory, 130 Ctrl-C."""
     forbid_core_dumps()
     try:
-        code = group.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+        code = group.main(list(argv) if argv is not None else None, prog_name="coloc-agent", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ColocError as error:
         click.echo(f"coloc-agent: {_harmless(error.sentence())}", err=True)
