@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
+from agent.charter.checks import counts
 from agent.charter.point import CharterPoint
 from agent.charter.words import advice, by_check, line, title
 
@@ -13,7 +14,7 @@ def charter_list(points: Sequence[CharterPoint], language: str, zone: ZoneInfo, 
     """A list that can be opened, point by point, without any script."""
     parts = []
     for check, found in by_check(points):
-        still = sum(not point.relaxed_until for point in found)
+        still, _ = counts(found)[check]
         items = "".join(f"<li>{escape(line(point, language, zone))}</li>" for point in found)
         more = f'<p class="soft">{escape(advice(check, language))}</p>' if still else ""
         heading = f"{escape(title(check, language))} ({still})"

@@ -120,6 +120,12 @@ def test_people_are_counted_and_never_named() -> None:
     assert found("no_charter", of) == [CharterPoint("no_charter", "people", count=2)]
 
 
+def test_the_page_counts_people_as_the_metric_does() -> None:
+    points = charter_points(facts(adminsys={"lea-personne": {}, "noe-personne": {}}))
+    assert f"{escape(title('no_charter', 'fr'))} (2)" in charter_list(points, "fr", PARIS, escape)
+    assert counts(points)["no_charter"] == (2, 0)
+
+
 def test_a_person_can_be_relaxed_apart() -> None:
     of = facts(adminsys={"lea-personne": {"charter": {"relaxed": {"no_charter": RELAXED}}}, "noe-personne": {}})
     points = found("no_charter", of)
