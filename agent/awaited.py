@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.backup_store import BackupStanding
-from backup.names import LIKE_APPS
+from backup.names import SYSTEM
 from coloc.config.whole import Config
 from coloc.model import AppState, Colocation
 
@@ -40,7 +40,7 @@ def awaited(
         for app_id, app in colocation.inventory.apps.items()
         if app.state is AppState.OK and (app.folders or app.databases)
     }
-    saved = {app_id for app_id, _ in known if app_id in LIKE_APPS}  # YunoHost's own parts and ours, once they were
+    saved = {app_id for app_id, _ in known if app_id == SYSTEM}  # YunoHost's own parts, where there are any
     for app_id in sorted(apps | saved):
         for host in sorted(config.backup.hosts):
             if not config.saves(colocation.project_of(app_id), host):

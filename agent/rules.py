@@ -26,7 +26,7 @@ from agent.readings import Readings
 from agent.rule_table import SPECS
 from agent.service_level import served
 from agent.sizes import size
-from backup.names import LIKE_APPS
+from backup.names import SYSTEM
 from collectors.usage import FilesystemUsage
 from coloc.config.rules import RuleChange
 from coloc.config.whole import Config
@@ -351,6 +351,6 @@ def _backup_labels(situation: Situation, app: str, host: str) -> tuple[tuple[str
 
 def _kept_backups(situation: Situation) -> Iterator[BackupStanding]:
     for standing in situation.backups:
-        known = standing.app in LIKE_APPS or standing.app in situation.colocation.inventory.apps
+        known = standing.app == SYSTEM or standing.app in situation.colocation.inventory.apps
         if known and standing.host in situation.config.backup.hosts:
             yield standing

@@ -15,7 +15,7 @@ from coloc.model import Database, DatabaseKind
 FILES = "files"
 SYSTEM = "yunohost__system"  # YunoHost's own parts, kept like an app under an id that no app can bear
 OWN = "coloc-agent-config"  # as the agent's own configuration is called among the apps
-LIKE_APPS = frozenset({SYSTEM, OWN})  # kept, late and proven like apps, though no inventory lists them
+LIKE_APPS = frozenset({SYSTEM, OWN})  # kept and pruned like apps, though no inventory lists them
 _COLOC = r"[a-z0-9][a-z0-9_-]{0,39}"
 _APP = r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}"
 _RUN = r"\d{8}T\d{6}Z-[0-9a-f]{6}"

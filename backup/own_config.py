@@ -31,7 +31,7 @@ def named_files(config: Config) -> Iterator[Path]:
     for host in config.backup.hosts.values():
         if host.known_hosts_file or host.key_file:
             yield host.known_hosts_file or Path(str(host.key_file)).parent / "known_hosts"
-    for name in data.keys() - {"backup", "root", "paths"}:
+    for name in sorted(data.keys() - {"backup", "root", "paths"}):
         yield from _paths(data[name])
 
 

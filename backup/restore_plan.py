@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from backup.manifest import Layout, Manifest, SavedDatabase
-from backup.names import parse_archive_name
+from backup.names import OWN, parse_archive_name
 from backup.retention import FUTURE, ArchiveSet
 from coloc.errors import ColocError
 from coloc.model import DatabaseKind
@@ -151,7 +151,8 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
         _own_member(manifest, folder.member)
     for path in manifest.extra_paths:
         _own_path(path, absolute=f"/{path}")
-        if not path.startswith("etc/"):
+        # Where coloc.yml and what it names lie is up to people. It comes back beside only: `refuse_own`.
+        if not path.startswith("etc/") and manifest.app != OWN:
             raise _refused(f"{path!r} is no setting")
     for database in manifest.databases:
         if database.archive not in candidate.set.archives or not database.end_marker:
@@ -165,6 +166,15 @@ def safe_manifest(manifest: Manifest, candidate: Candidate, coloc: str) -> Manif
         elif database.name.lower() in SYSTEM_DATABASES or "\0" in database.name:
             raise _refused(f"{database.name!r} is no database of an app")
     return manifest
+
+
+def refuse_own(app: str) -> None:
+    """Raises ColocError for the agent's own configuration, which is not exchanged under the agent that uses it."""
+    if app == OWN:
+        raise ColocError(
+            "the agent's own configuration does not come back over the one in use",
+            hint=f"look at it: coloc-agent restore {OWN} --to FOLDER; on a lost server: coloc-agent recover",
+        )
 
 
 def targets_of(manifest: Manifest, wish: Wish) -> tuple[Target, ...]:

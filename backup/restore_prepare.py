@@ -29,6 +29,7 @@ from backup.restore_plan import (
     choose,
     databases_of,
     files_archive_of,
+    refuse_own,
     safe_manifest,
     targets_of,
     units_of,
@@ -80,6 +81,8 @@ def prepare(
     run: Run = run,
 ) -> Prepared:
     """Decide what would be done. Raises ColocError with one sentence."""
+    if elsewhere is None:
+        refuse_own(wish.app)
     candidates, problems = find_candidates(config, wish.app, journal, hosts=hosts, run=run)
     if not candidates and app is None:
         raise ColocError(f"there is no app {wish.app!r}, here or in an archive", hint="see `coloc-agent apps`")

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from backup.hosts import check_hosts
 from backup.journal import open_journal
+from backup.names import OWN
 from backup.shrinking import Contents
 from tests.fakes.backup_world import World
 
@@ -70,12 +72,30 @@ def test_failures_are_a_table_a_sentence_and_a_code(world: World, coloc: Coloc) 
     rows = [line.split() for line in out.splitlines()[:4]]
     assert rows[0] == ["app", "dead", "merle"]
     assert rows[1][:2] == ["blog", "FAILED"] and rows[1][2] != "FAILED"
-    assert rows[2][0] == "coloc-agent-config"  # what the agent itself needs comes along
+    assert rows[2][0] == OWN  # what the agent itself needs comes along
     assert rows[3] == ["gone", "FAILED", "FAILED"]
     assert "! gone: its folder /var/www/gone does not exist — is a disk not mounted? was it moved?" in out
     assert out.count("! dead: the folder /nonexistent/folder does not exist") == 1
     code, out, err = coloc("archives")
     assert (code, "read back" in out, "! dead:" in err) == (1, True, True)
+
+
+def test_the_agents_own_configuration_can_be_looked_at_and_proven_but_not_put_over_the_one_in_use(
+    world: World, coloc: Coloc, tmp_path: Path
+) -> None:
+    world.local_host("merle")
+    world.app("blog")
+    code, out, err = coloc("backup")
+    assert code == 0, out + err
+    code, out, err = coloc("restore", OWN, "--to", str(tmp_path / "look"), "--yes")
+    assert code == 0, out + err
+    assert [file.read_bytes() for file in (tmp_path / "look").rglob("coloc.yml")] == [
+        (world.folder / "coloc.yml").read_bytes()
+    ]
+    code, out, err = coloc("restore", OWN, "--yes")
+    assert (code, "does not come back over the one in use" in err) == (1, True), err
+    code, out, err = coloc("drill", OWN)
+    assert code == 0, out + err
 
 
 def test_a_repository_that_we_knew_and_that_is_gone_is_a_failure_of_check_and_archives(

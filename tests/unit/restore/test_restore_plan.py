@@ -9,6 +9,7 @@ import pytest
 
 from backup.borg_output import Item
 from backup.manifest import Manifest, SavedDatabase, SavedFolder
+from backup.names import OWN
 from backup.restore_files import survey
 from backup.restore_plan import (
     Candidate,
@@ -17,6 +18,7 @@ from backup.restore_plan import (
     add_up,
     choose,
     locate,
+    refuse_own,
     refuse_when_full,
     safe_manifest,
     targets_of,
@@ -110,6 +112,17 @@ def test_a_manifest_that_reaches_out_is_refused(changes: dict[str, object]) -> N
     assert safe_manifest(_manifest(), candidate, "rosa")
     with pytest.raises(ColocError, match="manifest is refused"):
         safe_manifest(_manifest(**changes), candidate, "rosa")
+
+
+def test_the_agents_own_configuration_may_lie_anywhere_and_comes_back_beside_only() -> None:
+    candidate = _candidate("merle", 23)
+    candidate = replace(candidate, set=replace(candidate.set, app=OWN))
+    anywhere = _manifest(app=OWN, folders=(), databases=(), extra_paths=("srv/flat/coloc.yml",))
+    assert safe_manifest(anywhere, candidate, "rosa") == anywhere
+    with pytest.raises(ColocError, match="manifest is refused"):
+        safe_manifest(replace(anywhere, extra_paths=("srv/../root/.ssh/id",)), candidate, "rosa")
+    with pytest.raises(ColocError, match="does not come back over the one in use"):
+        refuse_own(OWN)
 
 
 def _item(path: str, mode: str = "-rw-r--r--", link: str = "") -> Item:
