@@ -19,10 +19,11 @@ def end_text(results: Sequence[Recovered], say: Translate) -> str:
     for result in results:
         if result.failure:
             lines.append(say("{app}: NOT BACK: {why}").format(app=result.app, why=result.failure))
-        elif result.done is None:
+        elif result.already:
             lines.append(say("{app} was back already").format(app=result.app))
         else:
             lines.append(say("{app} is back").format(app=result.app))
+        if result.done:
             prepared, restored = result.done
             to_do = by_hand(prepared.plan, restored, say, has_account=has_account)
             lines += [f"  {say('by hand')}: {harmless(word, at_most=1000)}" for word in to_do]

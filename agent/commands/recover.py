@@ -14,18 +14,24 @@ import click
 from agent.asking import agreed, show_step
 from agent.cli import Context
 from agent.colocation import read_colocation
+from agent.commands.restore_yunohost import restore_through_yunohost, whole_of
 from agent.recover_text import end_text
 from agent.terminal import harmless
+from backup.borg_errors import RepositoryMissing
 from backup.hosts import open_known, open_repository
-from backup.journal import open_journal
-from backup.recover import newest_of_each, recover_apps
+from backup.journal import Journal, open_journal
+from backup.manifest import Layout
+from backup.names import SYSTEM
+from backup.recover import Done, newest_of_each, recover_apps
 from backup.recover_config import fetch_config, own_set, put_back, the_coloc
-from backup.restore import Restored, Restoring
+from backup.restore import Restoring
 from backup.restore_borrowed import PLACE, borrowed
 from backup.restore_plan import Candidate, Wish
-from backup.restore_prepare import Prepared, candidates_of, prepare
+from backup.restore_prepare import candidates_of, prepare
 from backup.restore_signals import interrupted_by_term
 from backup.restore_unfinished import refuse_unfinished
+from backup.yunohost_apps import yunohost_program
+from backup.yunohost_restore import is_there, unfinished
 from coloc.config.reading import load_config
 from coloc.config.whole import Config
 from coloc.errors import ColocError
@@ -68,7 +74,7 @@ def command(
         config = _config(context, found, scratch, dry_run=dry_run, yes=yes)
         if config is None:
             return 1
-        return _apps(there(config, coloc=found.coloc), apps, dry_run=dry_run, yes=yes)
+        return _apps(context, there(config, coloc=found.coloc), apps, dry_run=dry_run, yes=yes)
 
 
 class _Found:
@@ -82,7 +88,12 @@ def _look(config: Config, wanted: str) -> _Found:
     journal = open_journal(config.paths.journal)
     try:
         repository = open_repository(config, PLACE, lock_wait=30)
-        listed = open_known(repository, journal).archives
+        try:
+            listed = open_known(repository, journal).archives
+        except RepositoryMissing as error:
+            raise ColocError(
+                f"there is no repository at {repository.location}", hint="is it the address on the recovery sheet?"
+            ) from error
         coloc = the_coloc([each.name for each in listed], wanted)
         config = borrowed(config, coloc=coloc)
         return _Found(config, repository.location, coloc, candidates_of(config, PLACE, journal))
@@ -111,7 +122,7 @@ def _config(context: Context, found: _Found, scratch: Path, *, dry_run: bool, ye
     return load_config(file)
 
 
-def _apps(config: Config, wanted: Sequence[str], *, dry_run: bool, yes: bool) -> int:
+def _apps(context: Context, config: Config, wanted: Sequence[str], *, dry_run: bool, yes: bool) -> int:
     say = translator(config.coloc.language, "commands")
     journal = open_journal(config.paths.journal)
     try:
@@ -122,26 +133,46 @@ def _apps(config: Config, wanted: Sequence[str], *, dry_run: bool, yes: bool) ->
         chosen = [each for each in chosen if not wanted or each.set.app in wanted]
         for each in chosen:
             click.echo(f"  {each.set.app}: {for_people(each.set.at, config.zone)}, {each.set.run}")
+            if each.set.app == SYSTEM:
+                click.echo("    " + say(_SYSTEM_HERE if _has_yunohost(config) else _SYSTEM_LEFT))
+        if not _has_yunohost(config):
+            chosen = [each for each in chosen if each.set.app != SYSTEM]
         if dry_run:
             click.echo(say("Simulation: nothing was changed"))
             return 0
         if not chosen or not agreed(say("Bring back {number} apps?").format(number=len(chosen)), say, yes=yes):
             return 1
         refuse_unfinished(config)
-
-        def bring(each: Candidate) -> tuple[Prepared, Restored]:
-            app = read_colocation(config).inventory.apps.get(each.set.app)
-            prepared = prepare(config, app, Wish(each.set.app), journal, hosts=[PLACE], archive=each.set.run)
-            return prepared, Restoring(
-                config, app, prepared, Spool(config.paths.facts), on_step=partial(show_step, say)
-            ).go()
-
+        bring = partial(_bring, context, config, journal)
         with interrupted_by_term():
             results = recover_apps(config, chosen, bring, on_app=lambda app: click.echo(f"{app} …", err=True))
     finally:
         journal.close()
     click.echo(end_text(results, say))
     return int(any(result.failure for result in results))
+
+
+_SYSTEM_HERE = "users, permissions, domains, certificates and mail of this server are replaced, with no way back"
+_SYSTEM_LEFT = "left out: YunoHost is not installed here (install it first to have its users, domains and mail back)"
+
+
+def _has_yunohost(config: Config) -> bool:
+    """Is YunoHost here, and past its postinstall?"""
+    return yunohost_program(config) is not None and is_there(config, SYSTEM)
+
+
+def _bring(context: Context, config: Config, journal: Journal, each: Candidate) -> Done | None:
+    """Through YunoHost what it can make again (accounts, rights, services); else files and databases."""
+    say, app = translator(config.coloc.language, "commands"), each.set.app
+    if _has_yunohost(config) and (app == SYSTEM or not is_there(config, app) or unfinished(config, app)):
+        whole = whole_of(config, each)
+        if whole.manifest.layout is Layout.YUNOHOST:
+            # The bare server's own parts are not saved there first: they would be the newest to come back.
+            restore_through_yunohost(config, whole, partial(show_step, say), context.config_path, save=app != SYSTEM)
+            return None
+    found = read_colocation(config).inventory.apps.get(app)
+    prepared = prepare(config, found, Wish(app), journal, hosts=[PLACE], archive=each.set.run)
+    return prepared, Restoring(config, found, prepared, Spool(config.paths.facts), on_step=partial(show_step, say)).go()
 
 
 def _ask_passphrase(scratch: Path) -> Path:

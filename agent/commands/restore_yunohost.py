@@ -16,7 +16,7 @@ from backup.hosts import open_repository
 from backup.journal import Journal, open_journal
 from backup.names import SYSTEM
 from backup.nightly import run_night
-from backup.restore_plan import choose, files_archive_of, refuse_when_full, safe_manifest
+from backup.restore_plan import Candidate, choose, files_archive_of, refuse_when_full, safe_manifest
 from backup.restore_prepare import find_candidates, read_manifest
 from backup.stopping import stopped_by_signals
 from backup.yunohost_apps import yunohost_program
@@ -35,12 +35,18 @@ def find(
 ) -> Whole:
     """The set that would come back. Raises ColocError."""
     candidates, _ = find_candidates(config, app, journal, hosts=[host] if host else [], run=run)
-    chosen = choose(candidates, app, archive=archive, at=at, now=now_utc())
+    whole = whole_of(config, choose(candidates, app, archive=archive, at=at, now=now_utc()))
+    require_yunohosts(whole.manifest)
+    return whole
+
+
+def whole_of(config: Config, chosen: Candidate) -> Whole:
+    """A set as it would come back whole; whether YunoHost can read it, its manifest says. Raises ColocError."""
     repository = open_repository(config, chosen.host)
     name = files_archive_of(chosen)
     manifest = safe_manifest(read_manifest(repository, name), chosen, config.coloc.name)
-    require_yunohosts(manifest)
-    return Whole(app, chosen, name, manifest, sum(each.original_bytes for each in repository.archive_infos(name)))
+    size_of = sum(each.original_bytes for each in repository.archive_infos(name))
+    return Whole(chosen.set.app, chosen, name, manifest, size_of)
 
 
 def plan_text(config: Config, whole: Whole, say: Translate) -> str:
@@ -66,8 +72,10 @@ def plan_text(config: Config, whole: Whole, say: Translate) -> str:
     return "\n".join(lines)
 
 
-def restore_through_yunohost(config: Config, whole: Whole, on_step: Callable[[str], None], config_path: Path) -> str:
-    """Do it; the archive of what was there before, "" for nothing. Raises ColocError."""
+def restore_through_yunohost(
+    config: Config, whole: Whole, on_step: Callable[[str], None], config_path: Path, *, save: bool = True
+) -> str:
+    """Do it; the archive of what was there before, "" for nothing. Raises ColocError. save: what is there, first."""
     program = yunohost_program(config)
     if program is None:
         raise ColocError("there is no YunoHost here", hint="bring it back without --yunohost, or elsewhere with --to")
@@ -79,7 +87,7 @@ def restore_through_yunohost(config: Config, whole: Whole, on_step: Callable[[st
         Yunohost(program, options.lock_wait, options.app_duration),
         repository,
         Spool(config.paths.facts),
-        lambda: save_now(config, whole.app, host),
+        (lambda: save_now(config, whole.app, host)) if save else (lambda: ""),
         now_utc,
         on_step,
     ).go(whole)
