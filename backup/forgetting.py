@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,8 +20,6 @@ from backup.retention import Left
 from coloc.errors import ColocError, StateError
 from coloc.facts import write_whole
 from coloc.times import for_people, iso, parse_iso
-
-_SLACK = timedelta(seconds=1)  # a run's id is cut to whole seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,11 @@ def refuse_to_forget(app: str, here: Iterable[str], left: Left, now: datetime, z
 
 
 def archives_to_forget(coloc: str, app: str, names: Iterable[str], asked_at: datetime) -> list[str]:
-    """The archives of an app, checkpoints too, that were begun before it was asked to forget it. Pure."""
+    """The archives of an app, checkpoints too, that were begun before it was asked to forget it (to the second). Pure."""
     found = []
     for name in names:
         owner = parse_archive_name(name) or checkpoint_of(name)
-        if owner and (owner.coloc, owner.app) == (coloc, app) and run_time(owner.run) <= asked_at + _SLACK:
+        if owner and (owner.coloc, owner.app) == (coloc, app) and run_time(owner.run) <= asked_at:
             found.append(name)
     return found
 
@@ -92,7 +90,7 @@ def forget_on(
     host, app = what.host, what.app
     gone = archives_to_forget(coloc, app, names, what.asked_at)
     runs = {owner.run for name in gone if (owner := parse_archive_name(name) or checkpoint_of(name))}
-    runs |= {run for known, run in journal.proven(host) if known == app and run_time(run) <= what.asked_at + _SLACK}
+    runs |= {run for known, run in journal.proven(host) if known == app and run_time(run) <= what.asked_at}
     # First: a proven set that we know and that is gone means that somebody else removed it.
     ledger.write_all(journal, [ledger.Entry(host, "removed", app, run, {}) for run in sorted(runs)], now)
     journal.forget(host, [(app, run) for run in sorted(runs)])

@@ -13,6 +13,7 @@ from backup.forgetting import ask_to_forget, forget_on, forgettings
 from backup.journal import open_journal
 from coloc.times import now_utc
 from tests.fakes.backup_world import World
+from tests.fakes.waiting import until
 
 Coloc = Callable[..., tuple[int, str, str]]
 
@@ -48,6 +49,8 @@ def test_an_app_is_forgotten_on_every_host_also_on_one_that_was_down(world: Worl
     assert not list(cache.glob("*/files.ruche.wiki"))
 
     (world.folder / "unplugged").rename(away)
+    asked_at = max(each.asked_at for each in forgettings(open_journal(world.config.paths.journal), app="wiki"))
+    until(lambda: now_utc().replace(microsecond=0) > asked_at, what="the next second")
     world.app("wiki")  # another one, of the same name
     assert world.run().ok
     assert names(world, "pie") == {"blog", "wiki"}
