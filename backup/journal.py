@@ -151,8 +151,9 @@ class Journal:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Several statements, all or none. Raises StateError."""
+        """Several statements, all or none, by one writer at a time. Raises StateError."""
         with self._guard(), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
 
     @contextmanager

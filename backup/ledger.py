@@ -12,9 +12,11 @@ import hashlib
 import hmac
 import json
 import secrets
+import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from backup.borg_output import Archive
@@ -112,15 +114,8 @@ def write(journal: Journal, entry: Entry, now: datetime) -> None:
 
 def write_all(journal: Journal, entries: Iterable[Entry], now: datetime) -> None:
     """Add lines at the end, all or none. Raises StateError."""
-    key = _key(journal, may_make=True)
     with journal.transaction() as connection:
-        row = connection.execute("SELECT number, mac FROM ledger ORDER BY number DESC LIMIT 1").fetchone()
-        number, before = (int(row[0]), str(row[1])) if row else (0, "")
-        for entry in entries:
-            number += 1
-            values = (number, entry.host, entry.what, entry.app, entry.run, _text(entry.archives), iso(now))
-            before = _sign(key, before, values)
-            connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, before))
+        _append(journal, connection, entries, now)
 
 
 def read(journal: Journal, host: str) -> list[Entry]:
@@ -142,9 +137,22 @@ def read(journal: Journal, host: str) -> list[Entry]:
 
 def begin_again(journal: Journal, entries: Iterable[Entry], now: datetime) -> None:
     """A person accepts what the hosts show: a new book, with a new key, that begins with `entries`."""
-    _key_file_remove(journal)
-    journal.ask("DELETE FROM ledger")
-    write_all(journal, entries, now)
+    with journal.transaction() as connection:
+        connection.execute("DELETE FROM ledger")
+        _key_path(journal).unlink(missing_ok=True)
+        _append(journal, connection, entries, now)
+
+
+def _append(journal: Journal, connection: sqlite3.Connection, entries: Iterable[Entry], now: datetime) -> None:
+    """Within a transaction, that is by one writer at a time: hosts begin their first night at the same moment."""
+    row = connection.execute("SELECT number, mac FROM ledger ORDER BY number DESC LIMIT 1").fetchone()
+    number, before = (int(row[0]), str(row[1])) if row else (0, "")
+    key = _key(journal, may_make=row is None)
+    for entry in entries:
+        number += 1
+        values = (number, entry.host, entry.what, entry.app, entry.run, _text(entry.archives), iso(now))
+        before = _sign(key, before, values)
+        connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*values, before))
 
 
 def _sign(key: Secret, before: str, values: tuple[int | str, ...]) -> str:
@@ -157,11 +165,11 @@ def _text(archives: Mapping[str, str]) -> str:
 
 
 def _key(journal: Journal, *, may_make: bool) -> Secret:
-    path = journal.folder / "book.key"
+    path = _key_path(journal)
     try:
         return Secret(path.read_text("ascii").strip())
     except FileNotFoundError:
-        if not may_make or journal.ask("SELECT 1 FROM ledger LIMIT 1"):
+        if not may_make:
             raise StateError(
                 f"{path} is gone: the book of archives cannot be verified",
                 hint="nothing is removed on any host; when you know why: coloc-agent adopt",
@@ -176,5 +184,5 @@ def _key(journal: Journal, *, may_make: bool) -> Secret:
     return fresh
 
 
-def _key_file_remove(journal: Journal) -> None:
-    (journal.folder / "book.key").unlink(missing_ok=True)
+def _key_path(journal: Journal) -> Path:
+    return journal.folder / "book.key"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -107,3 +109,18 @@ def test_a_book_whose_key_is_gone_says_so_and_a_person_may_begin_again(journal: 
     ledger.begin_again(journal, [entry("adopted", "a", archive("a"))], NOW)
     assert [each.what for each in ledger.read(journal, "merle")] == ["adopted"]
     journal.close()
+
+
+def test_hosts_that_begin_their_first_night_at_the_same_moment_sign_with_one_key(tmp_path: Path) -> None:
+    journals = [open_journal(tmp_path) for _ in range(6)]  # as several processes do
+    begin = threading.Barrier(len(journals))
+
+    def first_line(number: int) -> None:
+        begin.wait()
+        ledger.write(journals[number], entry("begun", f"app{number}"), NOW)
+
+    with ThreadPoolExecutor(len(journals)) as pool:
+        list(pool.map(first_line, range(len(journals))))
+    assert sorted(each.app for each in ledger.read(journals[0], "merle")) == [f"app{n}" for n in range(6)]
+    for journal in journals:
+        journal.close()
