@@ -351,7 +351,15 @@ class _Talk:
             while not _has_ended(self._process) and time.monotonic() < deadline:
                 self._hear(0.02)
             if _has_ended(self._process):
+                self._hear_last_words()
                 return
+
+    def _hear_last_words(self) -> None:
+        """What an ended program left in its pipes, unless somebody else goes on writing there."""
+        end = time.monotonic() + _LINGER
+        while time.monotonic() < end and self._pipes.get_map() and (ready := self._pipes.select(0)):
+            for key, _ in ready:
+                key.data(key.fileobj)
 
     def _take_stdout(self, pipe: IO[bytes]) -> None:
         data = os.read(pipe.fileno(), _CHUNK)

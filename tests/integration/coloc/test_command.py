@@ -167,6 +167,25 @@ def test_the_wished_signal_comes_first_and_alone_when_it_is_obeyed() -> None:
     assert caught.value.output.code == 7
 
 
+def test_the_last_words_of_a_program_that_was_asked_to_end_are_heard() -> None:
+    lines: list[str] = []
+
+    def hear(line: str) -> None:
+        lines.append(line)
+        time.sleep(0.5 if line == "saving" else 0)  # it has ended when we listen again
+
+    code = (
+        "import os, signal, time\n"
+        "def save(*_): os.write(2, b'saving\\n'); time.sleep(0.1); os.write(2, b'saved\\n'); os._exit(7)\n"
+        "signal.signal(signal.SIGTERM, save); os.write(2, b'ready\\n')\n"
+        "while True: time.sleep(1)"
+    )
+    with pytest.raises(CommandFailed) as caught:
+        run(python(code), timeout=0.6, on_stderr=hear)
+    assert lines == ["ready", "saving", "saved"]
+    assert caught.value.output.code == 7
+
+
 def test_stdin_is_text_bytes_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"from a file")
     assert run(["cat"], timeout=10, stdin="été").stdout == "été"
