@@ -29,6 +29,8 @@ _TIMES = "-latency.log"  # what `coloc-agent web-latency` adds; only the times o
 _MOST_LOOKS = 100_000
 _KEY = "web"
 _LOOK_BYTES = 64 << 20
+_TOLD = frozenset({"0.25", "1.0", "5.0", "+Inf"})  # each bound costs a series an app: docs/scale.md
+_RARE = "1xx"  # websockets; told of apps that have some
 _MOST_LOGS = 1000
 _MOST_CONF_BYTES = 256 * 1024
 _NOWHERE = Routes({})
@@ -165,7 +167,8 @@ class WebCollector:
             names = [app, project_label(colocation, app)]
             sent.add_metric(names, row[BYTES])
             for place, code in enumerate(CLASSES, 1):
-                requests.add_metric([app, code, names[1]], row[place])
+                if row[place] or code != _RARE:
+                    requests.add_metric([app, code, names[1]], row[place])
             if any(row[FIRST_BUCKET:]):
                 times.add_metric(names, buckets=_buckets(row), sum_value=row[SECONDS])
         yield from (requests, sent, times)
@@ -174,7 +177,8 @@ class WebCollector:
         for project, row in sorted(self._counters.projects.items()):
             sent.add_metric([project], row[BYTES])
             for place, code in enumerate(CLASSES, 1):
-                requests.add_metric([code, project], row[place])
+                if row[place] or code != _RARE:
+                    requests.add_metric([code, project], row[place])
         yield from (requests, sent)
         yield CounterMetricFamily("coloc_web_lines_odd", "Lines that are no request.", value=self._lines.odd)
         yield CounterMetricFamily("coloc_web_log_gaps", "Logs gone before they were read.", value=self._logs.gaps)
@@ -186,7 +190,8 @@ def _buckets(row: list[float]) -> list[tuple[str, float]]:
     total, found = 0.0, []
     for bound, count in zip((*map(str, BOUNDS), "+Inf"), row[FIRST_BUCKET:], strict=True):
         total += count
-        found.append((bound, total))
+        if bound in _TOLD:
+            found.append((bound, total))
     return found
 
 

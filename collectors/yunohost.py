@@ -175,7 +175,8 @@ class YunohostCollector:
         for app in self._installed(colocation):
             where = [app.id, project_label(colocation, app.id)]
             changed.add_metric(where, len(app.modified_files))
-            without.add_metric(where, float(app.do_not_backup_data))
+            if app.do_not_backup_data:
+                without.add_metric(where, 1)
         yield changed
         yield without
 
