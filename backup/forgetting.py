@@ -49,7 +49,7 @@ def refuse_to_forget(app: str, here: Iterable[str], left: Left, now: datetime, z
 
 
 def archives_to_forget(coloc: str, app: str, names: Iterable[str], asked_at: datetime) -> list[str]:
-    """The archives of an app, checkpoints too, that were begun before it was asked to forget it (to the second). Pure."""
+    """The archives of an app, checkpoints too, that were begun before it was asked to forget it. Pure."""
     found = []
     for name in names:
         owner = parse_archive_name(name) or checkpoint_of(name)
