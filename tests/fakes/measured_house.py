@@ -88,6 +88,7 @@ APPS = colocation(
         version="33.0~ynh1",
         packaging_version=2,
         install_dir="/var/www/nuage",
+        do_not_backup_data=True,
         databases=(Database(DatabaseKind.POSTGRESQL, "nuage"), Database(DatabaseKind.SQLITE, "/var/www/nuage/x.db")),
         services=("nuage", "nuage-push"),
     ),
