@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from agent import chat_marks, incident_store, told_store
 from agent.commands_in_rooms import DEFAULT_SILENCE, Wish, lives_in, may, person_of, understand
 from agent.incidents import Incident, Phase
+from agent.maintenance.desk import Desk
+from agent.maintenance.in_rooms import maintenance_answer
 from agent.telling import title
 from alerts import answers
 from coloc import heard, outbox
@@ -43,16 +45,16 @@ class Chat:
         matrix = config.channels.matrix
         self._language = (matrix.language if matrix else None) or config.coloc.language
 
-    def decide(self, connection: sqlite3.Connection, now: datetime) -> list[Request]:
+    def decide(self, connection: sqlite3.Connection, now: datetime, desk: Desk) -> list[Request]:
         """What was heard becomes requests and answers, inside the caller's transaction."""
         wanted: list[Request] = []
         for one in heard.waiting(connection):
             thread, numbers = _about(connection, one)
-            wanted += self._decide(connection, _Said(one, thread, numbers, now))
+            wanted += self._decide(connection, _Said(one, thread, numbers, now), desk)
             heard.take(connection, one.id)
         return wanted
 
-    def _decide(self, connection: sqlite3.Connection, said: _Said) -> list[Request]:
+    def _decide(self, connection: sqlite3.Connection, said: _Said, desk: Desk) -> list[Request]:
         person = person_of(self._config, said.heard.sender)
         if person is None:
             self._answer(connection, said, "stranger")
@@ -62,7 +64,11 @@ class Chat:
         if said.heard.did is Did.REACTED:
             wish = Wish("ack") if said.heard.text == "👀" else Wish("silence", span=DEFAULT_SILENCE)
             return list(self._mark(connection, said, wish, person)) if said.numbers else []
-        return list(self._command(connection, said, understand(said.heard.text), person))
+        wish = understand(said.heard.text)
+        if wish.verb == "maintenance":
+            self._say(connection, said, maintenance_answer(self._config, desk, wish.rest, person, self._language))
+            return []
+        return list(self._command(connection, said, wish, person))
 
     def _command(self, connection: sqlite3.Connection, said: _Said, wish: Wish, person: str) -> Iterator[Request]:
         if wish.trouble:

@@ -34,6 +34,7 @@ class Wish:
     incident: int | None = None
     span: timedelta = DEFAULT_SILENCE
     trouble: bool = False
+    rest: str = ""  # what follows `!maintenance`, which is understood elsewhere
 
 
 def understand(line: str) -> Wish:
@@ -41,7 +42,8 @@ def understand(line: str) -> Wish:
     word, *rest = line[1:].split()
     verb = _VERBS.get(word.casefold(), "")
     if verb not in {"ack", "silence"}:
-        return Wish(verb)
+        rest_of_line = line[1:].strip().removeprefix(word).strip()
+        return Wish(verb, rest=rest_of_line if verb == "maintenance" else "")
     number = rest[0].removeprefix("#") if rest else ""
     incident = int(number) if number.isascii() and number.isdecimal() and len(number) <= 12 else None
     left = rest[1:] if incident is not None else rest
@@ -68,7 +70,12 @@ def people_of(config: Config) -> frozenset[str]:
 
 def may(config: Config, person: str, incident: Incident) -> bool:
     """Whether a person may act on an incident: on their own projects'; on what is the machine's or shared, all may."""
-    project = config.projects.get(dict(incident.labels).get("project", ""))
+    return may_in(config, person, dict(incident.labels).get("project", ""))
+
+
+def may_in(config: Config, person: str, name: str) -> bool:
+    """The same of a project by its name, or what metrics call one: `_shared`, `_none`, ""."""
+    project = config.projects.get(name)
     return project is None or not project.adminsys or person in project.adminsys or config.adminsys[person].machine
 
 

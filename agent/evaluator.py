@@ -23,6 +23,8 @@ from agent.alert_tests import write_tests
 from agent.chat import Chat
 from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
 from agent.inhibition import AFTERWARDS
+from agent.maintenance import store as maintenance_store
+from agent.maintenance.desk import Desk
 from agent.marking import Marker
 from agent.observation import Observation
 from agent.quota_agreements import Agreements
@@ -89,12 +91,14 @@ class Evaluator:
             checks=tuple(drill_store.checks(connection)),
             readings=observation.readings,
             held=observation.held,
+            maintenances=tuple(maintenance_store.open_ones(connection)),
         )
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))
         steps += forgotten(is_open.values(), frozenset(item.key for item in found), able(situation), now)
         wanted, is_spoken_to = list(requests), self._is_spoken_to()
-        is_calm = all(incident.phase is Phase.PENDING for incident in is_open.values())
+        desk = Desk(connection, config, observation.colocation, now)
+        is_calm = desk.is_calm() and all(incident.phase is Phase.PENDING for incident in is_open.values())
         if is_calm and not (steps or moved or wanted or is_spoken_to or incident_store.held_and_over(connection)):
             return taken
         with self._state.transaction():
@@ -102,15 +106,19 @@ class Evaluator:
             quota_store.save(connection, moved)
             quota_store.keep_only(connection, (item.key for item in quotas))
             if self._chat is not None and is_spoken_to:
-                wanted += self._chat.decide(connection, now)
+                wanted += self._chat.decide(connection, now, desk)
             for request in wanted:
                 if request.kind == "test":
                     write_tests(connection, config, request, now)
                 elif request.kind == "quota_release":
                     quota_release.obey(self._state, request, now)
+                elif request.kind == "maintenance":
+                    desk.obey(request)
                 else:
                     changes |= self._obey(request, now)
-            self._speak(Marker(config, observation.colocation, silences.known(connection, now), now), changes)
+            desk.follow_the_clock()
+            quiet_ones = [*silences.known(connection, now), *desk.silences()]
+            self._speak(Marker(config, observation.colocation, quiet_ones, now), changes)
         return taken
 
     def _is_spoken_to(self) -> bool:

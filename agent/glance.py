@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from agent.page.page import percent
 from agent.page.words import FRENCH as PAGE_FRENCH
+from agent.page.words import MAINTENANCE_PHASES
 from agent.status import AppStatus, BackupStatus, IncidentStatus, Status
 from agent.terminal import bad, columns, good, harmless, heading
 from agent.why_quiet import why_quiet
@@ -49,7 +50,13 @@ class Glance:
         kind, stage = harmless(status.kind), harmless(status.stage)
         first = f"{heading(harmless(status.coloc))} ({kind}) · {self._('Stage')}: {heading(stage)}"
         lines = [f"{first} · {self._('measured at')} {self._time(status.at)}"]
-        lines += [*self.apps(), *self.backups(), *self.incidents(), *self.collectors()]
+        lines += [
+            *self.apps(),
+            *self.backups(),
+            *self.incidents(),
+            *self.maintenances(open_only=True),
+            *self.collectors(),
+        ]
         return lines + [f"  {harmless(spot)}" for spot in status.blind_spots]
 
     def apps(self) -> list[str]:
@@ -124,6 +131,25 @@ class Glance:
             for each in self._status.silences
         ]
         return [f"{self._('Silences')}:", *columns(rows)] if rows else []
+
+    def maintenances(self, *, open_only: bool = False) -> list[str]:
+        """What is planned or worked on, and the last ones that are over; nothing when there is none."""
+        rows = [
+            [
+                f"M{each.id}",
+                bad(self._(MAINTENANCE_PHASES[each.phase]))
+                if each.phase == "overrun"
+                else self._(MAINTENANCE_PHASES[each.phase]),
+                harmless(each.title),
+                harmless(each.about) or self._("the whole server"),
+                f"{self._time(each.started_at or each.begins_at)} → {self._time(each.ended_at or each.ends_at)}",
+                f"{self._('by')} {harmless(each.by)}",
+                f"{self._('still broken')}: {harmless('; '.join(each.broken[:3]))}" if each.broken else "",
+            ]
+            for each in self._status.maintenances
+            if each.ended_at is None or not open_only
+        ]
+        return [f"{self._('Maintenances')}:", *columns(rows)] if rows else []
 
     def past(self, incidents: Sequence[IncidentStatus]) -> list[str]:
         """Incidents with those that are over: from when to when, how it stands, who looked after it."""

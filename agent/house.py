@@ -178,7 +178,7 @@ class House:
         agreed = self._agreements.of(self.config, observation.colocation)
         around = Around(
             timedelta(seconds=self.config.enforce.simulate_for if self.config.enforce else 0),
-            giving_way(self.config, self._state.connection, now),
+            giving_way(self.config, self._state.connection, now, colocation=observation.colocation),
             released=quota_release.released(self._state, agreed),
         )
         self._enforced = self._enforcing.want(agreed, standings, around, now)

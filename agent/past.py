@@ -13,6 +13,8 @@ from pathlib import Path
 from agent import incident_store, silences
 from agent.incidents import Change, Incident
 from agent.loudness import Loudness, night_ends
+from agent.maintenance import store as maintenance_store
+from agent.maintenance.desk import running_silences
 from agent.rule_table import SPECS
 from agent.status import IncidentStatus, Past, plain
 from agent.telling import incident_text, title
@@ -30,7 +32,8 @@ _NAMED = frozenset({"ack", "unack", "silence", "unsilence"})  # what people did:
 
 def latest(config: Config, connection: sqlite3.Connection, limit: int, now: datetime) -> tuple[IncidentStatus, ...]:
     """The incidents that people could hear of: open ones first, then the newest."""
-    asked, morning = silences.known(connection, now), night_ends(now, config.quiet_hours, config.zone)
+    asked = [*silences.known(connection, now), *running_silences(maintenance_store.open_ones(connection), now)]
+    morning = night_ends(now, config.quiet_hours, config.zone)
     return tuple(
         _status(config, incident, silences.covering(incident, asked, now), morning, now)
         for incident in incident_store.latest(connection, limit)
@@ -56,6 +59,7 @@ def _status(
         cause=incident.cause,
         followers=incident.followers,
         told_at=morning if incident.held == Loudness.NIGHT else None,
+        maintenance=silence.maintenance if silence else 0,
     )
 
 

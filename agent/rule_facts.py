@@ -11,17 +11,21 @@ from prometheus_client.metrics_core import Metric
 from agent import backup_store, drill_store, host_store
 from agent.awaited import awaited
 from agent.drill_awaited import drills_awaited
+from agent.maintenance import store as maintenance_store
+from agent.maintenance.plan import Phase
 from agent.quotas import QuotaStep, Standing
 from agent.service_level import LEVELS, service_of
 from collectors.drill_families import CheckFact, DrillAwaitedFact, DrillFact, check_families, drill_families
 from collectors.host_families import RoomFact, host_families
 from collectors.rule_facts import (
     AwaitedFact,
+    MaintenanceFact,
     ProjectFact,
     StepFact,
     TryFact,
     config_families,
     level_families,
+    maintenance_families,
     project_families,
     step_families,
     try_families,
@@ -32,6 +36,14 @@ from coloc.state import State
 from coloc.times import parse_iso
 
 _STEPS = tuple(QuotaStep)
+
+
+def _maintenances(colocation: Colocation, state: State) -> list[MaintenanceFact]:
+    return [
+        MaintenanceFact(one.id, one.app, colocation.project_of(one.app) if one.app else one.project, one.ends_at)
+        for one in maintenance_store.open_ones(state.connection)
+        if one.phase is Phase.RUNNING
+    ]
 
 
 def first_seen(state: State) -> dict[str, datetime]:
@@ -77,6 +89,7 @@ def rule_families(
         *try_families(tries, waits, {name: up for name, up in hosts.items() if name in config.backup.hosts}),
         *_drills(config, colocation, state, backups, now),
         *_hosts(config, colocation, state),
+        *maintenance_families(_maintenances(colocation, state)),
         *step_families(steps),
         *config_families(is_good=is_config_good),
     ]

@@ -118,6 +118,11 @@ _TABLE = (
         ("project", "resource"),
         ((Severity.WARNING, f"{_QUOTA} >= 2"), (Severity.INFO, f"{_QUOTA} == 1")),
     ),
+    RuleSpec(
+        "maintenance_overrun",
+        ("maintenance", "app", "project"),
+        ((Severity.WARNING, "time() - coloc_maintenance_planned_end_timestamp_seconds{HERE} > 0"),),
+    ),
     RuleSpec("config_invalid", (), ((Severity.WARNING, "coloc_config_last_reload_success{HERE} == 0"),)),
 )
 SPECS: Mapping[str, RuleSpec] = {spec.name: spec for spec in (*_TABLE, *MEASURED)}

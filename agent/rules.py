@@ -18,6 +18,8 @@ from agent.drill_awaited import drills_awaited
 from agent.drill_store import CheckStanding, DrillStanding
 from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
+from agent.maintenance.plan import Maintenance
+from agent.maintenance.plan import Phase as MaintenancePhase
 from agent.measured_rules import CUSTOM, custom, judged, measured
 from agent.metric_rules import FIGURES, sources
 from agent.quota_agreements import limit_of
@@ -31,6 +33,7 @@ from collectors.usage import FilesystemUsage
 from coloc.config.rules import RuleChange
 from coloc.config.whole import Config
 from coloc.model import AppState, Colocation
+from coloc.times import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Situation:
     checks: tuple[CheckStanding, ...] = ()
     readings: Readings = field(default_factory=Readings)
     held: Mapping[Key, str] = field(default_factory=dict)  # quotas that are more than a simulation
+    maintenances: tuple[Maintenance, ...] = ()  # those that are not over
 
     def is_open(self, finding: Finding) -> bool:
         """True when the incident that a finding is about is open: then its clearing threshold counts."""
@@ -265,6 +269,17 @@ def config_invalid(situation: Situation) -> Iterator[Finding]:
     yield _finding("config_invalid", (), error is not None, value=value)
 
 
+def maintenance_overrun(situation: Situation) -> Iterator[Finding]:
+    """A maintenance goes on beyond its planned end: what it covers is no longer kept quiet."""
+    for one in situation.maintenances:
+        if one.phase is MaintenancePhase.RUNNING:
+            project = situation.colocation.project_of(one.app) if one.app else one.project
+            labels = tuple(pair for pair in (("app", one.app), ("project", project)) if pair[1])
+            labels = (("maintenance", str(one.id)), *labels)
+            value = {"title": one.title, "last": iso(one.ends_at)}
+            yield _finding("maintenance_overrun", labels, situation.now >= one.ends_at, value=value)
+
+
 def messages_waiting(situation: Situation) -> Iterator[Finding]:
     """Messages that do not leave on a channel of coloc.yml; those of one that was taken out wait for it."""
     channels = situation.config.channels
@@ -289,6 +304,7 @@ RULES: Mapping[str, Rule] = {
     "disk_nearly_full": disk_nearly_full,
     "quota_exceeded": quota_exceeded,
     "config_invalid": config_invalid,
+    "maintenance_overrun": maintenance_overrun,
     **{name: partial(measured, name=name) for name in FIGURES},
     "messages_waiting": messages_waiting,
 }

@@ -29,6 +29,7 @@ class Silence:
     labels: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
     id: int = 0
+    maintenance: int = 0  # the number of the maintenance that keeps it quiet, which is no silence that anybody lifts
 
     def is_on(self, now: datetime) -> bool:
         """True while it lasts; one that would last longer than can be asked for is of a clock that was ahead."""

@@ -10,6 +10,8 @@ from agent import backup_store, drill_store, silences
 from agent.alert_tests import latest_tests
 from agent.enforcing import Enforced
 from agent.fair_use import fair_use
+from agent.maintenance import store as maintenance_store
+from agent.maintenance.plan import Maintenance, Phase
 from agent.observation import Observation
 from agent.past import latest
 from agent.quota_picture import QuotaPicture
@@ -20,6 +22,7 @@ from agent.status import (
     DrillStatus,
     FairUseStatus,
     IncidentStatus,
+    MaintenanceStatus,
     ProjectStatus,
     QuotaStatus,
     SilenceStatus,
@@ -31,6 +34,7 @@ from coloc.config.whole import Config
 from coloc.model import App
 
 _INCIDENTS = 50
+_MAINTENANCES = 20
 
 
 def snapshot(
@@ -76,6 +80,7 @@ def snapshot(
         fair_use=_fair_use(config, observation),
         enforcement=known.troubles(),
         silences=tuple(_silence(each) for each in silences.known(connection, now)),
+        maintenances=tuple(_maintenance(one) for one in maintenance_store.latest(connection, _MAINTENANCES)),
         blind_spots=observation.blind_spots,
     )
 
@@ -153,6 +158,21 @@ def _backups(config: Config, connection: sqlite3.Connection) -> list[BackupStatu
         for item in backup_store.standings(connection)
         if item.host in config.backup.hosts
     ]
+
+
+def _maintenance(one: Maintenance) -> MaintenanceStatus:
+    return MaintenanceStatus(
+        id=one.id,
+        title=one.title,
+        about=one.app or one.project,
+        phase="overrun" if one.overrun and one.phase is Phase.RUNNING else str(one.phase),
+        begins_at=one.begins_at,
+        ends_at=one.ends_at,
+        started_at=one.started_at,
+        ended_at=one.ended_at,
+        by=one.by,
+        broken=one.broken,
+    )
 
 
 def _silence(silence: silences.Silence) -> SilenceStatus:

@@ -138,6 +138,7 @@ class IncidentStatus:
     cause: int = 0  # the number of the incident that it follows from, and so keeps quiet
     followers: int = 0  # how many follow from it
     told_at: datetime | None = None  # quiet hours: when its word will be said
+    maintenance: int = 0  # the number of the maintenance that covers it
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,22 @@ class SilenceStatus:
     by: str
     covers: str
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceStatus:
+    """One maintenance. `phase`: declared, running, overrun, ended or cancelled; `about` "" is the whole server."""
+
+    id: int
+    title: str
+    about: str
+    phase: str
+    begins_at: datetime
+    ends_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    by: str
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +192,7 @@ class Status:
     fair_use: tuple[FairUseStatus, ...] = ()  # nothing without slices
     enforcement: tuple[str, ...] = ()  # what is wrong with it, or waits, in a sentence each
     silences: tuple[SilenceStatus, ...] = ()
+    maintenances: tuple[MaintenanceStatus, ...] = ()  # those that are not over, then the last ones
     blind_spots: tuple[str, ...] = ()  # what cannot be seen with the rights that the agent has
     charter: tuple[CharterPoint, ...] = ()  # points that are not kept, or relaxed; no names of people
 

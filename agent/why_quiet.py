@@ -17,6 +17,7 @@ def why_quiet(
         return reasons
     if incident.silenced_until is not None:
         which = f" ({word('silence')} {incident.silence})" if incident.silence else ""
+        which = f" ({word('maintenance')} M{incident.maintenance})" if incident.maintenance else which
         reasons.append(f"{word('in silence until')} {time(incident.silenced_until)}{which}")
     if incident.cause:
         reasons.append(f"{word('follows from')} #{incident.cause}")

@@ -24,10 +24,22 @@ _ANSWERS: Mapping[str, str] = {
     "acked": n_("👀 #{id}: taken on by {who}"),
     "silenced": n_("🔕 #{id}: in silence until {time}"),
     "span": n_("How long? Write it as 30m, 2h or 1d, at most 30d: {example}"),
-    "maintenance": n_(
-        "Maintenances cannot be declared here yet: write it in the forum's thread, "
-        "and silence what will ring (!silence 2h)."
+    "maintenance how": n_(
+        'To declare one: !maintenance "Upgrade Nextcloud" nextcloud 22:00 1h — an app, a project or "server", '
+        "when it begins, how long. Then: !maintenance list, start 3, extend 3 30m, end 3, cancel 3."
     ),
+    "maintenance what": n_("I know no app or project of that name: {name}"),
+    "maintenance not yours": n_("That is another project's: its adminsys decide on it."),
+    "maintenance over": n_("No maintenance of that number is planned or goes on: !maintenance list"),
+    "maintenance not begun": n_("It has not begun yet: !maintenance cancel {id}"),
+    "maintenance begun": n_("It goes on already: !maintenance end {id}"),
+    "maintenance too long": n_("At most seven days long, within the next ninety days."),
+    "maintenance declared": n_("🔧 Declared as M{id}, from {time}"),
+    "maintenance start": n_("🔧 M{id} has begun, until {time}"),
+    "maintenance extend": n_("🔧 M{id} now ends at {time}"),
+    "maintenance end": n_("✅ M{id} is over"),
+    "maintenance cancel": n_("✖ M{id} is cancelled"),
+    "no maintenance": n_("No maintenance is planned or goes on."),
     "test": n_("🔔 Test: if you read this, alerts reach this room."),
     "unknown": n_("I do not know that command; !help tells those that I know."),
 }
@@ -71,6 +83,14 @@ def standing(titles: Sequence[str], language: str) -> Message:
     if len(titles) > _SHOWN:
         lines.append(say("… and {number} more: coloc-agent alerts").format(number=len(titles) - _SHOWN))
     return _silent(lines)
+
+
+def maintenances(lines: Sequence[tuple[str, datetime, datetime]], language: str, zone: ZoneInfo) -> Message:
+    """What is planned or goes on: its name, from when to when."""
+    if not lines:
+        return answer("no maintenance", language, zone=zone)
+    times = [(name, for_people(begin, zone), for_people(end, zone)) for name, begin, end in lines[:_SHOWN]]
+    return _silent([f"• {plain(name)} · {begin} → {end}" for name, begin, end in times])
 
 
 def _silent(lines: Sequence[str]) -> Message:

@@ -105,6 +105,13 @@ RULES: Mapping[str, Words] = {
         n_("Step: {step}"),
         n_("Talk with the project's adminsys; see: coloc-agent quota"),
     ),
+    "maintenance_overrun": Words(
+        n_("The maintenance M{maintenance} goes on beyond its planned end"),
+        n_("{title}; planned end: {last}"),
+        n_(
+            "Done? coloc-agent maintenance end {maintenance}; not yet: coloc-agent maintenance extend {maintenance} 30m"
+        ),
+    ),
     "config_invalid": Words(
         n_("coloc.yml cannot be used; the agent goes on with what it had"),
         n_("It says: {error}"),

@@ -55,6 +55,28 @@ class StepFact:
     step: int
 
 
+@dataclass(frozen=True, slots=True)
+class MaintenanceFact:
+    """A maintenance that runs, and when it should end; app and project "" are the whole server."""
+
+    number: int
+    app: str
+    project: str
+    ends_at: datetime
+
+
+def maintenance_families(rows: Iterable[MaintenanceFact]) -> list[Metric]:
+    """What is worked on now."""
+    family = GaugeMetricFamily(
+        "coloc_maintenance_planned_end_timestamp_seconds",
+        "When a maintenance that runs should end.",
+        labels=["maintenance", "app", "project"],
+    )
+    for row in rows:
+        family.add_metric([str(row.number), clean(row.app), clean(row.project)], row.ends_at.timestamp())
+    return [family]
+
+
 def project_families(rows: Iterable[ProjectFact]) -> list[Metric]:
     """Who each project is."""
     family = InfoMetricFamily("coloc_project", "Whom to talk to.", labels=["project", "title", "adminsys"])

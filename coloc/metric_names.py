@@ -106,6 +106,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "coloc_mail_forgotten_total": (),
     "coloc_mail_open": (),
     "coloc_mailboxes_used": (),
+    "coloc_maintenance_planned_end_timestamp_seconds": ("app", "maintenance", "project"),
     "coloc_outbox_failed_total": ("channel", "kind"),
     "coloc_outbox_messages": ("channel",),
     "coloc_outbox_oldest_timestamp_seconds": ("channel",),

@@ -175,7 +175,7 @@ def foldable(connection: sqlite3.Connection, channel: str, target: str) -> list[
     """
     rows = connection.execute(
         "SELECT * FROM outbox AS this WHERE state = 'waiting' AND attempts = 0 AND key NOT LIKE 'digest:%' "
-        "AND key NOT LIKE 'answer:%' AND key NOT LIKE 'test:%' "
+        "AND key NOT LIKE 'answer:%' AND key NOT LIKE 'test:%' AND key NOT LIKE 'maintenance:%' "
         "AND channel = ? AND target = ? AND (kind = 'new' OR (kind = 'edit' AND NOT EXISTS (SELECT 1 FROM outbox AS "
         "first WHERE first.key = this.about AND (first.remote_id IS NOT NULL OR first.state IN ('waiting', 'blocked')))"
         ")) ORDER BY id",

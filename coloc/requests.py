@@ -14,7 +14,7 @@ from pathlib import Path
 from coloc.errors import ColocError
 from coloc.facts import write_whole
 
-KINDS = frozenset({"ack", "silence", "quiet", "unquiet", "test", "quota_release"})
+KINDS = frozenset({"ack", "silence", "quiet", "unquiet", "test", "quota_release", "maintenance"})
 _MAX_BYTES = 4096
 _MAX_WAITING = 1000
 

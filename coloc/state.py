@@ -142,6 +142,22 @@ MIGRATIONS = (
         PRIMARY KEY (day, app)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Planned work; app and project '': the whole server. And where it was told: `about` is the key of the message.
+    CREATE TABLE maintenances (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- people name it: never given twice
+        title TEXT NOT NULL, by TEXT NOT NULL, app TEXT NOT NULL, project TEXT NOT NULL,
+        declared_at TEXT NOT NULL, begins_at TEXT NOT NULL, ends_at TEXT NOT NULL,
+        phase TEXT NOT NULL, started_at TEXT, ended_at TEXT,
+        reminded INTEGER NOT NULL, overrun INTEGER NOT NULL, broken TEXT NOT NULL, told INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE maintenance_told (
+        maintenance INTEGER NOT NULL REFERENCES maintenances (id) ON DELETE CASCADE,
+        channel TEXT NOT NULL, target TEXT NOT NULL, about TEXT NOT NULL,
+        PRIMARY KEY (maintenance, channel, target)
+    ) STRICT;
+    CREATE INDEX maintenance_told_about ON maintenance_told (about);
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -153,11 +169,12 @@ _LOG_PAGES = 64  # a log that is written back often stays small, and is written 
 _MAX_PAGES = 65_536  # of 4096 bytes: 256 MiB, far above what the bounds below leave
 
 # Messages that were settled and that nothing will edit any more: the first message of an open incident stays, however
-# old, because the word that the incident is over edits it.
+# old, because the word that the incident is over edits it; so does that of a maintenance.
 _NOTHING_FOLLOWS = (
     "state IN ('sent', 'dropped', 'refused') "
     "AND about NOT IN (SELECT about FROM outbox WHERE state IN ('waiting', 'blocked')) "
     "AND about NOT IN (SELECT about FROM told JOIN incidents ON told.incident = incidents.id WHERE resolved_at IS NULL)"
+    "AND about NOT IN (SELECT about FROM maintenance_told JOIN maintenances ON maintenance = id WHERE ended_at IS NULL)"
 )
 
 
@@ -233,6 +250,7 @@ class State:
                 (before,),
             )
             connection.execute("DELETE FROM silences WHERE ends_at < ?", (before,))
+            connection.execute("DELETE FROM maintenances WHERE ended_at < ?", (before,))
             connection.execute("DELETE FROM incident_history WHERE at < ?", (before,))
             connection.execute(
                 "DELETE FROM incidents WHERE resolved_at < ? AND id NOT IN (SELECT incident FROM incident_history)",

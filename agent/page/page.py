@@ -10,6 +10,7 @@ from html import escape as _escape
 from zoneinfo import ZoneInfo
 
 from agent.page.charter import charter_list
+from agent.page.maintenance import maintenance_list
 from agent.page.words import word
 from agent.status import AppStatus, BackupStatus, DrillStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 from agent.why_quiet import why_quiet
@@ -48,6 +49,7 @@ def render(status: Status, language: str) -> str:
         (
             paper.head(),
             paper.incidents(),
+            paper.maintenances(),
             paper.projects(),
             paper.fair_use(),
             paper.apps(),
@@ -103,6 +105,11 @@ class _Paper:
             return f"{heading}<p>{self._('No incident so far')}</p>{self.silences()}"
         rows = [self._incident(incident) for incident in self._status.incidents[:20]]
         return heading + self._table(("Severity", "Incidents", "Since", "State"), rows) + self.silences()
+
+    def maintenances(self) -> str:
+        """What is planned or worked on; nothing when there is none."""
+        listed = maintenance_list(self._status.maintenances, self._, self._time, escape)
+        return f"<h2>{self._('Maintenances')}</h2><ul>{listed}</ul>" if listed else ""
 
     def silences(self) -> str:
         """What people asked to keep quiet, ahead of what it covers."""

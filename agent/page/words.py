@@ -51,6 +51,15 @@ FRENCH: Mapping[str, str] = {
     "quiet hours, told at": "heures calmes, dit à",
     "what follows from it keeps quiet": "ce qui en découle se tait",
     "Silences": "Sourdines",
+    "Maintenances": "Maintenances",
+    "maintenance": "maintenance",
+    "declared": "annoncée",
+    "in progress": "en cours",
+    "overruns": "dépasse l'heure prévue",
+    "over": "terminée",
+    "cancelled": "annulée",
+    "the whole server": "tout le serveur",
+    "still broken": "encore en panne",
     "until": "jusqu'à",
     "by": "par",
     "everything": "tout",
@@ -93,6 +102,14 @@ FRENCH: Mapping[str, str] = {
     "company": "entreprise éthique",
     "firing": "en cours",
     "clearing": "en train de se rétablir",
+}
+# How the phases of a maintenance are called here: `running` is said of apps.
+MAINTENANCE_PHASES: Mapping[str, str] = {
+    "declared": "declared",
+    "running": "in progress",
+    "overrun": "overruns",
+    "ended": "over",
+    "cancelled": "cancelled",
 }
 
 

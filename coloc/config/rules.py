@@ -26,6 +26,7 @@ RULE_THRESHOLDS: Mapping[str, tuple[str, str] | None] = {
     "disk_nearly_full": ("above", "ratio"),
     "quota_exceeded": None,
     "config_invalid": None,
+    "maintenance_overrun": None,
     "service_down": None,
     "app_crash_loop": ("above", "count"),
     "app_oom_killed": ("above", "count"),

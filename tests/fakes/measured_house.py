@@ -40,11 +40,13 @@ from collectors.processes import ProcessesCollector
 from collectors.procfs import ProcFiles
 from collectors.rule_facts import (
     AwaitedFact,
+    MaintenanceFact,
     ProjectFact,
     StepFact,
     TryFact,
     config_families,
     level_families,
+    maintenance_families,
     project_families,
     step_families,
     try_families,
@@ -271,6 +273,7 @@ def _judged() -> list[Metric]:
             [DrillAwaitedFact("blog", "chorale", "merle", NOW), DrillAwaitedFact("nuage", "_shared", "merle", NOW)],
         ),
         *check_families([CheckFact("merle", True, NOW)]),
+        *maintenance_families([MaintenanceFact(3, "", "chorale", NOW)]),
         *step_families(steps),
         *config_families(is_good=True),
     ]

@@ -12,6 +12,7 @@ from agent.backup_store import BackupStanding
 from agent.drill_store import CheckStanding, DrillStanding
 from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
+from agent.maintenance.plan import Maintenance, Phase
 from agent.metric_rules import FIGURES
 from agent.quotas import QuotaStep, Standing
 from agent.rules import RULES, CollectorHealth, Situation, able, findings
@@ -290,6 +291,17 @@ def test_a_rule_that_sees_nothing_is_not_able_and_the_others_are() -> None:
     assert told <= able(all_seen)
 
 
+RUNNING = Maintenance("Upgrade", "léa", NOW, NOW, NOW + timedelta(hours=1), app="blog", phase=Phase.RUNNING, id=3)
+
+
+@pytest.mark.parametrize(("after", "active"), [(59, False), (60, True), (600, True)])
+def test_a_maintenance_overruns_from_its_planned_end_on(after: int, active: bool) -> None:
+    found = one("maintenance_overrun", now=NOW + timedelta(minutes=after), maintenances=(RUNNING,))
+    assert found.active is active
+    assert dict(found.labels) == {"maintenance": "3", "app": "blog", "project": "chorale"}
+    assert one("maintenance_overrun", maintenances=(replace(RUNNING, app=""),)).labels == (("maintenance", "3"),)
+
+
 def test_every_finding_carries_the_name_of_its_rule_and_texts_alone() -> None:
     whole = situation(
         collectors=(CollectorHealth("a", NOW, "e"),),
@@ -299,6 +311,7 @@ def test_every_finding_carries_the_name_of_its_rule_and_texts_alone() -> None:
         config_error="x",
         drills=(DRILL,),
         checks=(CheckStanding("merle", NOW, False, "x", None),),
+        maintenances=(RUNNING,),
     )
     found = findings(whole)
     assert {finding.rule for finding in found} == set(RULES) - set(FIGURES)

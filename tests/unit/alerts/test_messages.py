@@ -42,6 +42,8 @@ VALUE = {
     "number": "200",
     "days": "3",
     "hours": "7",
+    "title": "Upgrade",
+    "maintenance": "3",
 }
 DOWN = IncidentText(7, "app_down", LABELS, "critical", "firing", SINCE, value=VALUE)
 CATALOGUE = Path(alerts.messages.__file__).parents[1] / "coloc" / "locale" / "fr.po"

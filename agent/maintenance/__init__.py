@@ -1,0 +1,1 @@
+"""Planned work: declared ahead, told once, quiet while it lasts, and what is still broken said at its end."""

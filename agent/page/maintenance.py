@@ -1,0 +1,36 @@
+"""Planned work on the page: what comes, what goes on, and the last ones that are over. Pure; every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from agent.page.words import MAINTENANCE_PHASES
+from agent.status import MaintenanceStatus
+
+_SHOWN = 10
+
+
+def maintenance_list(
+    known: Sequence[MaintenanceStatus],
+    word: Callable[[str], str],
+    time: Callable[[datetime], str],
+    escape: Callable[[str], str],
+) -> str:
+    """A list; the empty text when there is none. No person is named."""
+    return "".join(f"<li>{_line(one, word, time, escape)}</li>" for one in known[:_SHOWN])
+
+
+def _line(
+    one: MaintenanceStatus,
+    word: Callable[[str], str],
+    time: Callable[[datetime], str],
+    escape: Callable[[str], str],
+) -> str:
+    kind = "bad" if one.phase == "overrun" or one.broken else "good" if one.phase == "ended" else "soft"
+    state = f'<span class="{kind}">{word(MAINTENANCE_PHASES[one.phase])}</span>'
+    when = f"{time(one.started_at or one.begins_at)} → {time(one.ended_at or one.ends_at)}"
+    parts = [f"M{one.id} {escape(one.title)}", state, escape(one.about) or word("the whole server"), when]
+    if one.broken:
+        parts.append(f"{word('still broken')}: {escape('; '.join(one.broken[:5]))}")
+    return " · ".join(parts)
