@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agent.page.page import percent
+from agent.page.figures import percent
 from agent.page.words import FRENCH as PAGE_FRENCH
 from agent.page.words import MAINTENANCE_PHASES
 from agent.status import AppStatus, BackupStatus, IncidentStatus, Status

@@ -36,8 +36,7 @@ from agent.metric_rules import SPANS
 from agent.news import News
 from agent.observation import Observation
 from agent.own_families import status_families
-from agent.page.page import render
-from agent.page.words import language_of
+from agent.page.routes import page_routes
 from agent.past import past_route
 from agent.quota_agreements import Agreements
 from agent.quota_use import quota_spans
@@ -66,7 +65,6 @@ from coloc.state import State
 from coloc.times import now_utc
 
 logger = logging.getLogger(__name__)
-_HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
 _NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
 _IDLE_SECONDS = 5.0  # of the delivery: `publish` wakes it when there is something to send
@@ -247,20 +245,10 @@ class House:
     def _routes(self) -> dict[str, Route]:
         return {
             **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
-            "/": self._page,
+            **page_routes(lambda: self._status, self.config.coloc.language),
             "/api/v1/status": self._api,
             "/api/v1/incidents": past_route(self.config, self._state.path),
         }
-
-    def _page(self, request: Request) -> Response:
-        if self._status is None:
-            return _NOTHING_YET
-        language = language_of(request.headers.get("Accept-Language", ""), self.config.coloc.language)
-        headers = {
-            "Vary": "Accept-Language",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        }
-        return Response(render(self._status, language).encode(), _HTML, headers=headers)
 
     def _api(self, _: Request) -> Response:
         if self._status is None:

@@ -60,6 +60,8 @@ def _status(
         followers=incident.followers,
         told_at=morning if incident.held == Loudness.NIGHT else None,
         maintenance=silence.maintenance if silence else 0,
+        app=dict(incident.labels).get("app", ""),
+        project=dict(incident.labels).get("project", ""),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.glance import Glance
-from agent.page.page import amount
+from agent.page.figures import amount
 from agent.status import HeldStatus, QuotaStatus
 from agent.terminal import bad, columns, harmless, heading
 

@@ -139,6 +139,8 @@ class IncidentStatus:
     followers: int = 0  # how many follow from it
     told_at: datetime | None = None  # quiet hours: when its word will be said
     maintenance: int = 0  # the number of the maintenance that covers it
+    app: str = ""  # of what it speaks, where it speaks of one
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,14 @@ class _Server(ThreadingHTTPServer):
             logger.error("a page failed", exc_info=True)
 
 
+def _route_of(routes: Mapping[str, Route], path: str) -> Route | None:
+    """The route of a path: its own, or that of the folder right above it when this is one of ours, such as `/apps/`."""
+    if path in routes:
+        return None if path.endswith("/") and path != "/" else routes[path]
+    folder = path[: path.rfind("/") + 1]
+    return routes.get(folder) if folder not in {"", "/"} else None
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     server_version = "coloc-agent"
@@ -259,15 +267,16 @@ class _Handler(BaseHTTPRequestHandler):
             query = parse_qs(parts.query, keep_blank_values=True, max_num_fields=100)
         except ValueError:
             return Response(b"bad request\n", status=HTTPStatus.BAD_REQUEST)
-        route = self.server.routes.get(parts.path)
+        route = _route_of(self.server.routes, parts.path)
         if route is None:
             return Response(b"not found\n", status=HTTPStatus.NOT_FOUND)
         return route(Request(parts.path, {name: tuple(values) for name, values in query.items()}, self.headers))
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)
-        self.send_header("Content-Type", response.content_type)
-        self.send_header("Content-Length", str(len(response.body)))
+        if response.status is not HTTPStatus.NOT_MODIFIED:  # the one that the browser has is told by its own headers
+            self.send_header("Content-Type", response.content_type)
+            self.send_header("Content-Length", str(len(response.body)))
         for name, value in {**response.headers, **self.server.door.headers, **_NOSNIFF}.items():
             self.send_header(name, value)
         self.send_header("Connection", "close")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from agent.page.page import figure, human_bytes
+from agent.page.figures import figure, human_bytes
 from agent.status import BackupStatus, IncidentStatus, Status
 from alerts.plain import no_markup, plain
 from coloc.config.register import Introduced

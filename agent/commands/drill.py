@@ -12,7 +12,7 @@ from agent.cli import Context
 from agent.colocation import read_colocation
 from agent.commands.backup import Screen
 from agent.due import last_start, nightly_is_due
-from agent.page.page import percent
+from agent.page.figures import percent
 from agent.sizes import size
 from backup.drill_journal import DrillJournal, open_drill_journal
 from backup.drills import Drilled, DrillNight, DrillRun, clear_leftovers

@@ -1,4 +1,4 @@
-"""The charter's entry on the page: each check that has points, and of what it speaks. Pure; every text is escaped."""
+"""The page `/charter`: each check that has points, and of what it speaks; never an alarm. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from zoneinfo import ZoneInfo
 from agent.charter.checks import counts
 from agent.charter.point import CharterPoint
 from agent.charter.words import advice, by_check, line, title
+from agent.page.paper import Paper, escape
+from agent.page.part import Part, Sheet
+
+
+def sheet(paper: Paper) -> Sheet:
+    """Points of the charter that are not kept."""
+    points = paper.status.charter
+    told = charter_list(points, paper.language, paper.zone, escape)
+    body = told or f'<p class="good">{paper.word("All its points are kept")}</p>'
+    commands = paper.commands(
+        ("The same in a terminal", ("charter",)), ("A page for the meeting", ("charter", "agenda"))
+    )
+    return Sheet(paper.word("Charter"), body + commands)
 
 
 def charter_list(points: Sequence[CharterPoint], language: str, zone: ZoneInfo, escape: Callable[[str], str]) -> str:
@@ -20,3 +33,6 @@ def charter_list(points: Sequence[CharterPoint], language: str, zone: ZoneInfo, 
         heading = f"{escape(title(check, language))} ({still})"
         parts.append(f"<details><summary>{heading}</summary><ul>{items}</ul>{more}</details>")
     return "".join(parts)
+
+
+CHARTER = Part("charter", "Charter", sheet)

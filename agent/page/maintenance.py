@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from agent.page.paper import Paper, escape
+from agent.page.part import Part, Sheet
 from agent.page.words import MAINTENANCE_PHASES
 from agent.status import MaintenanceStatus
 
 _SHOWN = 10
+
+
+def sheet(paper: Paper) -> Sheet:
+    """Every maintenance that is known, the coming ones first, and how to declare one."""
+    listed = maintenance_list(paper.status.maintenances, paper.word, paper.time, escape)
+    body = f"<ul>{listed}</ul>" if listed else f"<p>{paper.word('No maintenance is declared')}</p>"
+    declare = ("maintenance", "declare", paper.plain("WHAT"), "--app", paper.plain("APP"), "--for", "1h", "--by")
+    commands = paper.commands(
+        ("To declare one", (*declare, paper.plain("YOUR-NAME"))), ("All of them", ("maintenance", "list"))
+    )
+    return Sheet(paper.word("Maintenances"), body + commands)
 
 
 def maintenance_list(
@@ -34,3 +47,6 @@ def _line(
     if one.broken:
         parts.append(f"{word('still broken')}: {escape('; '.join(one.broken[:5]))}")
     return " · ".join(parts)
+
+
+MAINTENANCE = Part("maintenance", "Maintenance", sheet)

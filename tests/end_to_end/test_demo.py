@@ -104,9 +104,9 @@ def test_an_incident_is_raised_and_resolved_on_the_console(demo: Demo) -> None:
 
 
 def test_the_page_shows_projects_apps_backups_and_incidents(demo: Demo) -> None:
-    page = demo.get("/")
+    pages = "".join(demo.get(path) for path in ("/", "/projects", "/apps", "/backups", "/charter"))
     for text in ("Chorale du Port", "Atelier vélo", "Tiers-lieu du quai", "alouette", "merle", "Tchat"):
-        assert text in page
+        assert text in pages
 
 
 def test_the_metrics_name_every_app(demo: Demo) -> None:

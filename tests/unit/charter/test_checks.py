@@ -20,7 +20,7 @@ from agent.charter.glance import charter_lines
 from agent.charter.point import CharterPoint
 from agent.charter.words import CHECK_WORDS, advice, line, title
 from agent.page.charter import charter_list
-from agent.page.page import escape
+from agent.page.paper import escape
 from agent.readings import Readings
 from coloc.config.reading import parse_config
 from coloc.config.register import CHECKS
