@@ -36,7 +36,8 @@ from agent.metric_rules import SPANS
 from agent.news import News
 from agent.observation import Observation
 from agent.own_families import status_families
-from agent.page.routes import page_routes
+from agent.page.remembered import StateMemory
+from agent.page.routes import Shelf, page_routes
 from agent.past import past_route
 from agent.quota_agreements import Agreements
 from agent.quota_use import quota_spans
@@ -115,6 +116,7 @@ class House:
         self._enforced, self._agreements = Enforced(), Agreements()
         self._news = News()
         self._charter = CharterKeeper(config, state)
+        self._remembered = StateMemory(state.path, config.zone)
         self._since = time.monotonic()
         self._status: Status | None = None
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
@@ -245,7 +247,7 @@ class House:
     def _routes(self) -> dict[str, Route]:
         return {
             **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
-            **page_routes(lambda: self._status, self.config.coloc.language),
+            **page_routes(Shelf(lambda: self._status, self.config.coloc.language, self._remembered)),
             "/api/v1/status": self._api,
             "/api/v1/incidents": past_route(self.config, self._state.path),
         }

@@ -7,6 +7,7 @@ from agent.page.incidents import incident_table
 from agent.page.paper import Paper, escape
 from agent.page.part import Part, Sheet
 from agent.page.projects import app_state, app_table, quota_line
+from agent.page.use import use_curves
 
 
 def sheet(paper: Paper) -> Sheet:
@@ -34,6 +35,7 @@ def one(paper: Paper, name: str) -> Sheet | None:
             caption=paper.word("Use and quotas"),
         ),
         f"<ul>{lines}</ul>" if lines else "",
+        use_curves(paper, quotas, app=name),
         f"<h2>{paper.word('Backups')}</h2>",
         backup_table(paper, [name]),
         f"<h2>{paper.word('Incidents')}</h2>",

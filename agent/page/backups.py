@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from agent.page.calendar import calendars
 from agent.page.figures import percent
 from agent.page.paper import Paper, cells, escape
 from agent.page.part import Part, Sheet
@@ -14,6 +15,7 @@ def sheet(paper: Paper) -> Sheet:
     """Every app of the server."""
     body = backup_table(paper, [app.id for app in paper.status.apps])
     if paper.status.hosts:
+        body = calendars(paper) + f"<h2>{paper.word('Each app')}</h2>" + body
         body += paper.commands(
             ("To bring an app back", ("restore", paper.plain("APP"), "--dry-run")),
             ("What an archive holds", ("archives", paper.plain("APP"), "--files")),

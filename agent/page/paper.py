@@ -8,12 +8,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape as _escape
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from agent.page.figures import cores, figure, human_bytes
+from agent.page.remembered import Remembered, Told
 from agent.page.words import word
 from agent.status import Status
 from coloc.model import NO_PROJECT, SHARED
@@ -41,8 +42,9 @@ class Reader:
 class Paper:
     """One status for one reader."""
 
-    def __init__(self, status: Status, reader: Reader) -> None:
+    def __init__(self, status: Status, reader: Reader, remembered: Remembered | None = None) -> None:
         self.status, self.reader = status, reader
+        self.remembered: Remembered = remembered or Told()
         self.language = reader.language
         self.zone = ZoneInfo(status.timezone)
 
@@ -62,7 +64,7 @@ class Paper:
         """A moment with its offset, or `never`."""
         if moment is None:
             return self.word("never")
-        return f'<time datetime="{moment.isoformat()}">{for_people(moment, self.zone)}</time>'
+        return f'<time datetime="{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}">{for_people(moment, self.zone)}</time>'
 
     def href(self, path: str) -> str:
         """Where a page is, from here: `path` of ours, its names quoted by `place`."""

@@ -7,6 +7,7 @@ from agent.page.figures import amount
 from agent.page.incidents import incident_table
 from agent.page.paper import Paper, cells, escape
 from agent.page.part import Part, Sheet
+from agent.page.use import use_curves
 from agent.status import AppStatus, IncidentStatus, ProjectStatus, QuotaStatus, Status
 
 
@@ -70,6 +71,7 @@ def one(paper: Paper, name: str) -> Sheet | None:
         f'<p class="soft">{paper.word(project.kind)} · {paper.word("Adminsys")}: {people}</p>',
         f"<h2>{paper.word('Use and quotas')}</h2>",
         _quotas(paper, project),
+        use_curves(paper, project.quotas, project=name),
         f"<h2>{paper.word('Apps')}</h2>",
         app_table(paper, apps),
         f"<h2>{paper.word('Backups')}</h2>",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from agent.page.frame import LANGUAGES, framed
 from agent.page.paper import Paper, Reader
 from agent.page.part import Part, Sheet
 from agent.page.parts import PARTS
+from agent.page.remembered import Remembered
 from agent.page.style import STYLE_HASH
 from agent.page.words import language_of
 from agent.status import Status
@@ -27,29 +29,38 @@ _NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABL
 _MOST_LETTERS = 300  # of a name in a path
 
 
-def page_routes(status: Callable[[], Status | None], language: str) -> dict[str, Route]:
-    """Every path of the page; one that ends with `/` holds all right below it. `language`: the colocation's own."""
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What pages are made from. `language`: the colocation's own."""
+
+    status: Callable[[], Status | None]
+    language: str
+    remembered: Remembered
+
+
+def page_routes(shelf: Shelf) -> dict[str, Route]:
+    """Every path of the page; one that ends with `/` holds all right below it."""
     routes: dict[str, Route] = {}
     for part in PARTS:
-        routes[f"/{part.path}"] = _route(part, status, language)
+        routes[f"/{part.path}"] = _route(part, shelf)
         if part.one is not None:
-            routes[f"/{part.path}/"] = _route(part, status, language)
+            routes[f"/{part.path}/"] = _route(part, shelf)
     return routes
 
 
-def _route(part: Part, status: Callable[[], Status | None], language: str) -> Route:
+def _route(part: Part, shelf: Shelf) -> Route:
     def route(request: Request) -> Response:
-        shown = status()
-        return _NOTHING_YET if shown is None else answer(part, shown, request, language)
+        status = shelf.status()
+        return _NOTHING_YET if status is None else answer(part, status, request, shelf)
 
     return route
 
 
-def answer(part: Part, status: Status, request: Request, language: str, parts: Sequence[Part] = PARTS) -> Response:
+def answer(part: Part, status: Status, request: Request, shelf: Shelf, parts: Sequence[Part] = PARTS) -> Response:
     """One page, or that there is none."""
     below = request.path[len(part.path) + 2 :]
-    reader = reader_of(request, language, up="../" if below else "")
-    paper = Paper(status, reader)
+    reader = reader_of(request, shelf.language, up="../" if below else "")
+    paper = Paper(status, reader, shelf.remembered)
     sheet = _sheet(part, paper, below)
     if sheet is None:
         gone = Sheet(paper.word("There is no such page"), f"<p>{paper.link('', paper.word('Now'))}</p>")

@@ -29,6 +29,14 @@ td.n{font-variant-numeric:tabular-nums;white-space:nowrap}.good{color:var(--good
 .tiles dt{color:var(--soft);font-size:.9rem}.tiles dd{margin:0;font-size:1.15rem;font-weight:600}
 .tiles dd.soft{font-size:.9rem;font-weight:400}
 code{font-size:.95em;overflow-wrap:anywhere}summary{cursor:pointer;padding:.2rem 0}
+.calendars,.curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:.5rem 2rem}
+.calendar th,.calendar td{padding:.2rem;font-size:.85rem;white-space:nowrap}
+.calendar time{color:var(--soft);font-size:.8rem}
+.calendar td{border:1px solid var(--line)}
+figure{margin:0}svg{width:100%;height:8rem;display:block;border:solid var(--line);border-width:0 0 1px 1px}
+polyline,line{fill:none;stroke:var(--good);stroke-width:2;vector-effect:non-scaling-stroke}
+polygon{fill:var(--good);opacity:.15}line{stroke:var(--bad);stroke-dasharray:6 4}
+.ends{display:flex;justify-content:space-between;margin:.1rem 0}figcaption{font-size:.9rem}
 footer{margin-top:2.5rem;border-top:1px solid var(--line)}
 """
 

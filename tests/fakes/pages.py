@@ -7,10 +7,12 @@ from email.message import Message
 from html.parser import HTMLParser
 from http import HTTPStatus
 
+from agent.charter.day_book import DayOfApp
 from agent.page.paper import place
 from agent.page.part import Part
 from agent.page.parts import PARTS
-from agent.page.routes import answer
+from agent.page.remembered import Remembered, SavedDay, Told
+from agent.page.routes import Shelf, answer
 from agent.status import AppStatus, BackupStatus, IncidentStatus, MaintenanceStatus, ProjectStatus, QuotaStatus, Status
 from agent.web import Request, Response
 
@@ -58,20 +60,45 @@ def status(name: str = "blog", apps: int = 1) -> Status:
     )  # fmt: skip
 
 
-def ask(shown: Status, path: str = "/", language: str = "fr", *, lang: str = "", **headers: str) -> Response:
+def ask(
+    shown: Status,
+    path: str = "/",
+    language: str = "fr",
+    *,
+    lang: str = "",
+    remembered: Remembered = Told(),  # noqa: B008 - a value
+    **headers: str,
+) -> Response:
     """What a browser is answered. `lang`: chosen by hand."""
     sent = Message()
     for name, value in {"Accept-Language": language, **headers}.items():
         sent[name.replace("_", "-")] = value
     query = {"lang": (lang,)} if lang else {}
-    return answer(part_of(path), shown, Request(path, query, sent), "fr")
+    return answer(part_of(path), shown, Request(path, query, sent), Shelf(lambda: shown, "fr", remembered))
 
 
-def render(shown: Status, language: str = "fr", path: str = "/") -> str:
-    """The document."""
-    found = ask(shown, path, language)
+def render(shown: Status, language: str = "fr", path: str = "/", remembered: Remembered | None = None) -> str:
+    """The document; without another word with a month that was remembered."""
+    found = ask(shown, path, language, remembered=month(shown) if remembered is None else remembered)
     assert found.status is HTTPStatus.OK, path
     return found.body.decode()
+
+
+def month(shown: Status) -> Told:
+    """Thirty days of nights and of use: one night failed, one did not happen, one day was not measured."""
+    today, apps = shown.at.date(), frozenset(app.id for app in shown.apps)
+    saved, used = [], []
+    for number in range(30):
+        day = today - timedelta(days=29 - number)
+        bad = apps if number == 11 else frozenset[str]()
+        saved += [SavedDay(day, host, apps - bad, bad) for host in shown.hosts if number != 20]
+        for app in shown.apps if number != 15 else ():
+            figures = {name: 86400.0 * (size + size * number / 60) for name, size in _USED.items()}
+            used.append(DayOfApp(day.isoformat(), app.id, {app.project: 1.0}, 86400.0, figures))
+    return Told(saved, used)
+
+
+_USED = {"cpu_seconds": 0.05, "memory_byte_seconds": 2e8, "disk_byte_seconds": 3e9}
 
 
 def part_of(path: str) -> Part:

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.page.routes import page_routes
+from agent.page.remembered import Told
+from agent.page.routes import Shelf, page_routes
 from agent.status import Status
 from agent.web import Web
 from tests.fakes.daemon_page import sample_status
@@ -24,7 +25,7 @@ def shown() -> Status:
 
 @pytest.fixture
 def web(shown: Status) -> Iterator[Web]:
-    found = Web("127.0.0.1", 0, page_routes(lambda: shown, "fr"))
+    found = Web("127.0.0.1", 0, page_routes(Shelf(lambda: shown, "fr", Told())))
     found.start()
     yield found
     found.stop()
@@ -63,7 +64,7 @@ def test_what_is_not_there_is_not_found(web: Web, path: str) -> None:
 
 
 def test_before_the_first_look_nothing_is_said() -> None:
-    web = Web("127.0.0.1", 0, page_routes(lambda: None, "fr"))
+    web = Web("127.0.0.1", 0, page_routes(Shelf(lambda: None, "fr", Told())))
     web.start()
     try:
         assert ask(web, "/apps")[0] == 503
