@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: install run test check bench clean
+.PHONY: install run test check bench screenshots clean
 
 install: $(VENV)/.agent
 
@@ -43,6 +43,11 @@ BENCH ?= $(basename $(notdir $(wildcard bench/*.py)))
 bench: $(VENV)/.test
 	@./deploy/prepare.sh bench
 	@status=0; for name in $(BENCH); do $(BIN)/python bench/$$name.py || status=1; done; exit $$status
+
+# The pictures of docs/pages, of a made-up colocation.
+screenshots: $(VENV)/.test
+	@./deploy/prepare.sh screenshots
+	$(BIN)/python -m docs.pages.take
 
 clean:
 	rm -rf .demo .cache $(VENV)

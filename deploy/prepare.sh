@@ -1,11 +1,14 @@
 #!/bin/sh
 # Installs the Debian packages that a step needs: `prepare.sh agent` to run, `prepare.sh test` to test, `prepare.sh full`
-# for `make run FULL=1`, `prepare.sh bench` for what `make bench` compares with. Does nothing when they are there; says one
-# clear sentence when it is not allowed to install.
+# for `make run FULL=1`, `prepare.sh bench` for what `make bench` compares with, `prepare.sh screenshots` for `make
+# screenshots`. Does nothing when they are there; says one clear sentence when it is not allowed to install.
 set -eu
 
 AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client openssl age"
 TEST="$AGENT systemd openssh-server mariadb-server postgresql redis-server prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm nginx curl borgbackup postfix cron"
+# The page is tried in a browser, and judged there by axe-core, which comes from npm; any npm will do.
+TEST="$TEST chromium fonts-dejavu-core"
+command -v npm >/dev/null || TEST="$TEST npm"
 FULL="$AGENT prometheus"
 BENCH="prometheus-process-exporter prometheus-node-exporter mtail"
 
@@ -14,7 +17,8 @@ case "${1:-agent}" in
   test) wanted=$TEST ;;
   full) wanted=$FULL ;;
   bench) wanted=$BENCH ;;
-  *) echo "usage: $0 agent|test|full|bench" >&2; exit 2 ;;
+  screenshots) wanted=pngquant ;;
+  *) echo "usage: $0 agent|test|full|bench|screenshots" >&2; exit 2 ;;
 esac
 
 missing=""

@@ -39,22 +39,24 @@ def _backup(paper: Paper, backup: BackupStatus | None) -> str:
         return paper.word("never")
     text = paper.time(backup.last_success_at)
     if backup.last_proven_at:
-        text += f'<br><span class="soft">{paper.word("Proven")} {paper.time(backup.last_proven_at)}</span>'
+        proven, saved = paper.day(backup.last_proven_at), paper.day(backup.last_success_at)
+        told = paper.word("Proven on the same day") if proven == saved else f"{paper.word('Proven')} {proven}"
+        text += f'<br><span class="soft">{told}</span>'
     if backup.drill is not None:
         text += f'<br><span class="soft">{_drill(paper, backup.drill)}</span>'
     if not backup.ok and backup.last_try_at:
-        text += f'<br><span class="bad">{paper.word("failed")}: {escape(backup.failure[:200])}</span>'
+        text += f'<br><span class="bad">{paper.word("failed")}{paper.colon}{escape(backup.failure[:200])}</span>'
     return text
 
 
 def _drill(paper: Paper, drill: DrillStatus) -> str:
-    name = f"{paper.word('drill')} {paper.time(drill.last_try_at)}"
+    name = f"{paper.word('drill')} {paper.day(drill.last_try_at)}"
     if not drill.ok:
-        return f'{name} <span class="bad">{paper.word("failed")}: {escape(drill.failure[:200])}</span>'
+        return f'{name} <span class="bad">{paper.word("failed")}{paper.colon}{escape(drill.failure[:200])}</span>'
     if drill.ratio is None or drill.ratio >= 1:
         return f"{name} ({paper.word('whole')})"
-    whole = f"{paper.word('whole')}: {paper.time(drill.whole_at)}"
-    return f"{name} ({paper.word('a part')}, {percent(drill.ratio)}; {whole})"
+    whole = f"{paper.word('whole')}{paper.colon}{paper.day(drill.whole_at)}"
+    return f"{name} ({paper.word('a part')}, {percent(drill.ratio)}, {whole})"
 
 
 BACKUPS = Part("backups", "Backups", sheet)

@@ -68,14 +68,13 @@ def _in_words(paper: Paper, days: Mapping[date, SavedDay], today: date) -> str:
         return f"<p>{paper.word('No archive in the last 31 days')}</p>"
     watched = (today - min(days)).days + 1
     failed = [days[day] for day in sorted(days, reverse=True) if days[day].failed]
-    counts = (
-        f"{paper.word('days since the first archive shown')}: {watched}",
-        f"{paper.word('all went well')}: {len(days) - len(failed)}",
-        f"{paper.word('something failed')}: {len(failed)}",
-        f"{paper.word('nothing was saved')}: {watched - len(days)}",
+    told = paper.word("{days} days: {good} went well, {bad} with a failure, {none} without a backup").format(
+        days=watched, good=len(days) - len(failed), bad=len(failed), none=watched - len(days)
     )
-    items = "".join(f"<li>{each.day.isoformat()}: {_names(paper, each.failed)}</li>" for each in failed[:_MOST_NAMES])
-    return f"<p>{' · '.join(counts)}</p>" + (f"<p>{paper.word('Failed')}:</p><ul>{items}</ul>" if items else "")
+    items = "".join(
+        f"<li>{each.day.isoformat()}{paper.colon}{_names(paper, each.failed)}</li>" for each in failed[:_MOST_NAMES]
+    )
+    return f"<p>{told}</p>" + (f"<p>{paper.word('Failed')}{paper.colon.rstrip()}</p><ul>{items}</ul>" if items else "")
 
 
 def _names(paper: Paper, apps: frozenset[str]) -> str:

@@ -31,7 +31,7 @@ def charter_list(points: Sequence[CharterPoint], language: str, zone: ZoneInfo, 
         items = "".join(f"<li>{escape(line(point, language, zone))}</li>" for point in found)
         more = f'<p class="soft">{escape(advice(check, language))}</p>' if still else ""
         heading = f"{escape(title(check, language))} ({still})"
-        parts.append(f"<details><summary>{heading}</summary><ul>{items}</ul>{more}</details>")
+        parts.append(f"<details open><summary>{heading}</summary><ul>{items}</ul>{more}</details>")
     return "".join(parts)
 
 

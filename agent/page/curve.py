@@ -70,14 +70,14 @@ def _runs(days: list[date]) -> Iterator[list[date]]:
 def _in_words(paper: Paper, curve: Curve, today: date) -> str:
     last, most = max(curve.values), max(curve.values, key=lambda day: (curve.values[day], day))
     told = [
-        f"{paper.word('last day')}: {_shown(paper, curve, curve.values[last])}",
-        f"{paper.word('most')}: {_shown(paper, curve, curve.values[most])} ({most.isoformat()})",
+        f"{paper.word('last day')}{paper.colon}{_shown(paper, curve, curve.values[last])}",
+        f"{paper.word('most')}{paper.colon}{_shown(paper, curve, curve.values[most])} ({most.isoformat()})",
     ]
     if curve.limit is not None:
-        told.append(f"{paper.word('agreed (dashes)')}: {_shown(paper, curve, curve.limit)}")
+        told.append(f"{paper.word('agreed (dashes)')}{paper.colon}{_shown(paper, curve, curve.limit)}")
     missing = (today - min(curve.values)).days + 1 - len(curve.values)
     if missing > 0:
-        told.append(f"{paper.word('days without a measure')}: {missing}")
+        told.append(f"{paper.word('days without a measure')}{paper.colon}{missing}")
     return " · ".join(told)
 
 

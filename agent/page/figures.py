@@ -30,7 +30,9 @@ def amount(resource: str, value: float | None) -> str:
         return f"{human_bytes(value)}/s"
     if resource in {"memory", "disk", "database"}:
         return human_bytes(value)
-    return "—" if value is None or not math.isfinite(value) else f"{value:g}"
+    if value is None or not math.isfinite(value):
+        return "—"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if resource == "cpu" else f"{value:g}"
 
 
 def human_bytes(size: float | None) -> str:

@@ -17,7 +17,7 @@ def incident_table(paper: Paper, incidents: Sequence[IncidentStatus]) -> str:
         return f"<p>{paper.word('No incident so far')}</p>"
     rows = [_row(paper, incident) for incident in incidents[:_MOST]]
     rest = len(incidents) - _MOST
-    more = f'<p class="soft">{rest} {paper.word("more")}: <code>coloc-agent alerts --history</code></p>'
+    more = f'<p class="soft">{rest} {paper.word("more")}{paper.colon}<code>coloc-agent alerts --history</code></p>'
     return paper.table(("Severity", "Incidents", "Since", "State"), rows) + (more if rest > 0 else "")
 
 
@@ -35,7 +35,7 @@ def silence_list(paper: Paper) -> str:
     """What people asked to keep quiet, ahead of what it covers."""
     told = [
         f"<li>{escape(each.covers) or paper.word('everything')} · {paper.word('until')} {paper.time(each.ends_at)} · "
-        f"{paper.word('by')} {escape(each.by)}{': ' if each.why else ''}{escape(each.why)}</li>"
+        f"{paper.word('by')} {escape(each.by)}{paper.colon if each.why else ''}{escape(each.why)}</li>"
         for each in paper.status.silences[:_MOST]
     ]
     return f"<h2>{paper.word('Silences')}</h2><ul>{''.join(told)}</ul>" if told else ""

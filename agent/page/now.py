@@ -29,15 +29,17 @@ def sheet(paper: Paper) -> Sheet:
 def _verdict(paper: Paper) -> str:
     still_open = len(paper.status.open_incidents)
     if still_open:
-        return f'<span class="bad">{paper.word("Open incidents")}: {still_open}</span>'
+        one, many = paper.word("One incident is open"), paper.word("{number} incidents are open")
+        return f'<span class="bad">{one if still_open == 1 else many.format(number=still_open)}</span>'
     return f'<span class="good">{paper.word("All is well")}</span>'
 
 
 def _facts(paper: Paper) -> str:
     status = paper.status
-    facts = f"{paper.word('Server of kind')} {escape(status.kind)} · {paper.word('Stage')}: {escape(status.stage)}"
+    stage = f"{paper.word('Stage')}{paper.colon}{escape(status.stage)}"
+    facts = f"{paper.word('Server of kind')} {escape(status.kind)} · {stage}"
     unseen = len(status.blind_spots) + sum(bool(why) for why in status.collectors.values())
-    but = f" · {paper.word('things that cannot be judged')}: {unseen}" if unseen else ""
+    but = f" · {paper.word('things that cannot be judged')}{paper.colon}{unseen}" if unseen else ""
     return f'<p class="soft">{facts} · {paper.word("measured at")} {paper.time(status.at)}{but}</p>'
 
 
@@ -48,13 +50,20 @@ def _tiles(paper: Paper) -> str:
     good = sum(backup.ok for backup in status.backups)
     kept = sum(not point.relaxed_until for point in status.charter)
     tiles = [
-        (paper.link("apps", paper.word("apps running")), running if known else "—", ""),
+        (paper.link("apps", paper.word("apps running")), running if known else "—", _down(paper)),
         (paper.link("backups", paper.word("Backups that went well")), *_backups(paper, good)),
         (paper.link("charter", paper.word("Points of the charter to look at")), str(kept), ""),
         (paper.word("Messages that wait"), str(sum(status.outbox.values())), ""),
     ]
     items = "".join(f"<div><dt>{name}</dt><dd>{value}</dd>{_small(more)}</div>" for name, value, more in tiles)
     return f'<dl class="tiles">{items}</dl>'
+
+
+def _down(paper: Paper) -> str:
+    """The apps that do not run, the first three."""
+    down = [paper.app(app.id) for app in paper.status.apps if app.up is False]
+    more = ", …" if len(down) > 3 else ""
+    return f"{paper.word('down')}{paper.colon}{', '.join(down[:3])}{more}" if down else ""
 
 
 def _small(text: str) -> str:
@@ -66,7 +75,7 @@ def _backups(paper: Paper, good: int) -> tuple[str, str]:
     if not backups:
         return "—", ""
     oldest = min((each.last_success_at for each in backups if each.last_success_at), default=None)
-    return f"{good} {paper.word('of')} {len(backups)}", f"{paper.word('the oldest')}: {paper.time(oldest)}"
+    return f"{good} {paper.word('of')} {len(backups)}", f"{paper.word('the oldest')}{paper.colon}{paper.time(oldest)}"
 
 
 def _listed(paper: Paper, heading: str, texts: tuple[str, ...] | list[str]) -> str:

@@ -66,6 +66,18 @@ class Paper:
             return self.word("never")
         return f'<time datetime="{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}">{for_people(moment, self.zone)}</time>'
 
+    def day(self, moment: datetime | None) -> str:
+        """Only its date, where the hour says nothing."""
+        if moment is None:
+            return self.word("never")
+        day = f"{moment.astimezone(self.zone):%Y-%m-%d}"
+        return f'<time datetime="{day}">{day}</time>'
+
+    @property
+    def colon(self) -> str:
+        """What stands between a word and what it is: French has a space before it."""
+        return "\u00a0: " if self.language == "fr" else ": "
+
     def href(self, path: str) -> str:
         """Where a page is, from here: `path` of ours, its names quoted by `place`."""
         return f"{self.reader.up}{path or ('' if self.reader.up else './')}{self._lang}"
@@ -96,7 +108,12 @@ class Paper:
         """heads: our words; names: further heads as people chose them; rows of cells, the first one names the row."""
         texts = [*(self.word(text) for text in heads), *(escape(name) for name in names)]
         head = "".join(f'<th scope="col">{text}</th>' for text in texts)
-        lines = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+        # On a phone each row is a list: its cells bear their heads.
+        labels = [f'<td data-head="{text}"' for text in texts]
+        lines = "".join(
+            f"<tr>{''.join(cell.replace('<td', label, 1) for cell, label in zip(row, labels, strict=True))}</tr>"
+            for row in rows
+        )
         label = caption or self.word(heads[0])
         return (
             f'<div class="box" role="region" tabindex="0" aria-label="{label}"><table><thead><tr>{head}</tr></thead>'
@@ -112,7 +129,7 @@ class Paper:
     def commands(self, *lines: tuple[str, Sequence[str]]) -> str:
         """What to type: (one of our words, the command's arguments), each quoted for the shell."""
         items = "".join(
-            f"<li>{self.word(what)}: <code>{escape(shlex.join(('coloc-agent', *arguments)))}</code></li>"
+            f"<li>{self.word(what)}{self.colon}<code>{escape(shlex.join(('coloc-agent', *arguments)))}</code></li>"
             for what, arguments in lines
         )
         return f"<h2>{self.word('To type on the server')}</h2><ul>{items}</ul>"

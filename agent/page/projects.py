@@ -15,15 +15,14 @@ def sheet(paper: Paper) -> Sheet:
     """All projects in the order of coloc.yml, without a ranking."""
     if not paper.status.projects:
         return Sheet(paper.word("Projects"), f"<p>{paper.word('No project is declared yet')}</p>")
-    heads = ("Project", "Kind", "Apps", "Adminsys", "CPU (cores)", "Memory", "Disk", "Databases", "Quotas")
+    heads = ("Project", "Apps", "Adminsys", "CPU (cores)", "Memory", "Disk", "Databases", "Quotas")
     rows = [_row(paper, project) for project in paper.status.projects]
     return Sheet(paper.word("Projects"), paper.table(heads, rows) + _fair_use(paper))
 
 
 def _row(paper: Paper, project: ProjectStatus) -> list[str]:
     words = cells(
-        paper.project(project.name),
-        paper.word(project.kind),
+        f'{paper.project(project.name)}<br><span class="soft">{paper.word(project.kind)}</span>',
         ", ".join(paper.app(app) for app in project.apps),
         escape(", ".join(project.adminsys)),
     )
@@ -35,7 +34,7 @@ def _row(paper: Paper, project: ProjectStatus) -> list[str]:
 def quota_line(paper: Paper, quota: QuotaStatus) -> str:
     """One limit: used of agreed, and the step it stands on."""
     used, hard = (paper.figure(amount(quota.resource, each)) for each in (quota.used, quota.hard))
-    text = f"{paper.word(quota.resource)}: {used} {paper.word('of')} {hard}"
+    text = f"{paper.word(quota.resource)}{paper.colon}{used} {paper.word('of')} {hard}"
     if quota.step == "fine":
         return text
     if quota.held and quota.held.stands:
@@ -68,7 +67,7 @@ def one(paper: Paper, name: str) -> Sheet | None:
     apps = [app for app in paper.status.apps if app.id in project.apps]
     people = escape(", ".join(project.adminsys)) or paper.word("nobody yet")
     body = (
-        f'<p class="soft">{paper.word(project.kind)} · {paper.word("Adminsys")}: {people}</p>',
+        f'<p class="soft">{paper.word(project.kind)} · {paper.word("Adminsys")}{paper.colon}{people}</p>',
         f"<h2>{paper.word('Use and quotas')}</h2>",
         _quotas(paper, project),
         use_curves(paper, project.quotas, project=name),

@@ -22,21 +22,28 @@ border-bottom:3px solid var(--good)}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .8rem .35rem 0;vertical-align:top;
 border-bottom:1px solid var(--line)}th{font-weight:600;color:var(--soft);font-size:.9rem}
-td.n{font-variant-numeric:tabular-nums;white-space:nowrap}.good{color:var(--good)}.bad{color:var(--bad)}
+time{white-space:nowrap}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}
+.good{color:var(--good)}.bad{color:var(--bad)}
 .soft{color:var(--soft);font-size:.9rem}.box{overflow-x:auto}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(13rem,1fr));gap:.8rem;padding:0;margin:1rem 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.8rem;padding:0;margin:1rem 0}
 .tiles div{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.7rem .9rem}
 .tiles dt{color:var(--soft);font-size:.9rem}.tiles dd{margin:0;font-size:1.15rem;font-weight:600}
 .tiles dd.soft{font-size:.9rem;font-weight:400}
 code{font-size:.95em;overflow-wrap:anywhere}summary{cursor:pointer;padding:.2rem 0}
-.calendars,.curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:.5rem 2rem}
+.calendars,.curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(17rem,100%),1fr));gap:.5rem 2rem}
 .calendar th,.calendar td{padding:.2rem;font-size:.85rem;white-space:nowrap}
-.calendar time{color:var(--soft);font-size:.8rem}
+.calendar{table-layout:fixed}.calendar time{color:var(--soft);font-size:.8rem;display:block}
+.calendar .bad{display:block}
 .calendar td{border:1px solid var(--line)}
 figure{margin:0}svg{width:100%;height:8rem;display:block;border:solid var(--line);border-width:0 0 1px 1px}
 polyline,line{fill:none;stroke:var(--good);stroke-width:2;vector-effect:non-scaling-stroke}
 polygon{fill:var(--good);opacity:.15}line{stroke:var(--bad);stroke-dasharray:6 4}
 .ends{display:flex;justify-content:space-between;margin:.1rem 0}figcaption{font-size:.9rem}
+@media(max-width:40rem){.box thead{position:absolute;left:-99rem}.box tr{display:block;padding:.4rem 0;
+border-bottom:1px solid var(--line)}.box td{display:block;position:relative;border:0;
+padding:.1rem 0 .1rem 9.5rem;min-height:1.7rem}
+.box td::before{content:attr(data-head);color:var(--soft);font-size:.9rem;position:absolute;left:0;width:9.2rem}
+.tiles time{white-space:normal}}
 footer{margin-top:2.5rem;border-top:1px solid var(--line)}
 """
 

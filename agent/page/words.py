@@ -13,10 +13,12 @@ FRENCH: Mapping[str, str] = {
     "apps that failed": "apps en échec",
     "nothing": "rien",
     "No archive in the last 31 days": "Aucune archive depuis 31 jours",
-    "days since the first archive shown": "jours depuis la première archive montrée",
-    "all went well": "tout s'est bien passé",
-    "something failed": "un échec au moins",
-    "nothing was saved": "rien n'a été sauvegardé",
+    "{days} days: {good} went well, {bad} with a failure, {none} without a backup": (
+        "{days} jours : {good} sans échec, {bad} avec un échec, {none} sans sauvegarde"
+    ),
+    "One incident is open": "Un incident en cours",
+    "{number} incidents are open": "{number} incidents en cours",
+    "Proven on the same day": "Restauration vérifiée le même jour",
     "Failed": "Échecs",
     "Each app": "Chaque app",
     "Mo": "lun",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from html.parser import HTMLParser
@@ -82,6 +83,11 @@ def render(shown: Status, language: str = "fr", path: str = "/", remembered: Rem
     found = ask(shown, path, language, remembered=month(shown) if remembered is None else remembered)
     assert found.status is HTTPStatus.OK, path
     return found.body.decode()
+
+
+def bare(text: str) -> str:
+    """The document without the heads that its cells bear for a phone."""
+    return re.sub(r' data-head="[^"]*"', "", text)
 
 
 def month(shown: Status) -> Told:

@@ -35,7 +35,7 @@ def test_the_last_thirty_one_days_stand_there_once_each_in_whole_weeks() -> None
 
 def test_a_night_that_failed_is_told_with_its_apps_and_one_that_did_not_happen_as_nothing() -> None:
     text = shown(day(9), day(5, frozenset({"blog"}), frozenset({"wiki"})), day(0))
-    words = "days since the first archive shown: 10 · all went well: 2 · something failed: 1 · nothing was saved: 7"
+    words = "10 days: 2 went well, 1 with a failure, 7 without a backup"
     assert words in text
     assert f"<li>{TODAY - timedelta(days=5)}: wiki</li>" in text
     assert '<span class="good">✓ 1</span> <span class="bad">✗ 1</span>' in text
