@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from agent.client import AgentSilent, ask_status
+from agent.page.public_links import read_link
 from coloc.config.whole import Config
 from coloc.errors import ColocError
 from coloc.language import Translate, n_
@@ -116,7 +117,7 @@ def secret_points(config: Config) -> Iterator[Point]:
     """Every file of a secret that coloc.yml names: there, ours, not empty."""
     for place, file in secrets_of(config).items():
         try:
-            read_secret(file)
+            read_link(file) if place.endswith("public_link_file") else read_secret(file)
         except ColocError as error:
             yield failed(place, error)
         else:
@@ -133,6 +134,8 @@ def secrets_of(config: Config) -> Mapping[str, Path]:
         named["channels.matrix.token_file"] = config.channels.matrix.token_file
     if config.channels.forum:
         named["channels.forum.key_file"] = config.channels.forum.key_file
+    for name, project in config.projects.items():
+        named[f"projects.{name}.public_link_file"] = project.public_link_file
     return {place: file for place, file in named.items() if file is not None}
 
 

@@ -36,6 +36,8 @@ from agent.metric_rules import SPANS
 from agent.news import News
 from agent.observation import Observation
 from agent.own_families import status_families
+from agent.page.public import PUBLIC, public_route
+from agent.page.public_links import public_links
 from agent.page.remembered import StateMemory
 from agent.page.routes import Shelf, page_routes
 from agent.past import past_route
@@ -116,6 +118,7 @@ class House:
         self._enforced, self._agreements = Enforced(), Agreements()
         self._news = News()
         self._charter = CharterKeeper(config, state)
+        self._links = public_links(config)
         self._remembered = StateMemory(state.path, config.zone)
         self._since = time.monotonic()
         self._status: Status | None = None
@@ -126,7 +129,14 @@ class House:
         """Begin to look, to send and to answer. Raises ColocError when the address is taken."""
         listen = self.config.listen
         beside = local_socket(listen, self.config.paths.state)
-        self._web = Web(listen.host, listen.port, self._routes(), door=self._door, beside=beside)
+        self._web = Web(
+            listen.host,
+            listen.port,
+            self._routes(),
+            door=self._door,
+            beside=beside,
+            unguarded=PUBLIC if self._links else "",
+        )
         self._since = time.monotonic()
         self._sampler.start()
         self._delivery.start()
@@ -245,9 +255,11 @@ class House:
         ]
 
     def _routes(self) -> dict[str, Route]:
+        shelf = Shelf(lambda: self._status, self.config.coloc.language, self._remembered)
         return {
             **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
-            **page_routes(Shelf(lambda: self._status, self.config.coloc.language, self._remembered)),
+            **page_routes(shelf),
+            **({PUBLIC: public_route(shelf, self._links)} if self._links else {}),
             "/api/v1/status": self._api,
             "/api/v1/incidents": past_route(self.config, self._state.path),
         }

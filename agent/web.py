@@ -65,11 +65,16 @@ class Web:
         *,
         door: Door | None = None,
         beside: Path | None = None,
+        unguarded: str = "",
         connection_seconds: float = _CONNECTION_SECONDS,
         read_seconds: float = _READ_SECONDS,
     ) -> None:
-        """`door`: who may come in. `beside`: a socket file that answers as well, to whoever the file lets in."""
+        """`door`: who may come in. `beside`: a socket file that answers as well, to whoever the file lets in.
+
+        `unguarded`: a folder of paths, such as `/public/`, that ask for no password, since they guard themselves.
+        """
         self._server = _listen(host, port, routes, door or Door())
+        self._server.unguarded = unguarded
         self._server.connection_seconds, self._server.read_seconds = connection_seconds, read_seconds
         self._servers, self._beside = [self._server], beside
         if beside is not None:
@@ -142,6 +147,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+    unguarded = ""
     connection_seconds = _CONNECTION_SECONDS
     read_seconds = _READ_SECONDS
 
@@ -256,7 +262,8 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the client went away or was too slow
 
     def _answer(self) -> Response:
-        if not self.server.door.admits(self.headers.get("Authorization", "")):
+        is_unguarded = bool(self.server.unguarded) and self.path.startswith(self.server.unguarded)
+        if not is_unguarded and not self.server.door.admits(self.headers.get("Authorization", "")):
             who = {"WWW-Authenticate": "Basic"}
             return Response(b"unauthorized\n", status=HTTPStatus.UNAUTHORIZED, headers=who)
         if self.command not in _ALLOWED:

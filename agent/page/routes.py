@@ -18,14 +18,14 @@ from agent.page.words import language_of
 from agent.status import Status
 from agent.web import Request, Response, Route
 
-_HTML = "text/html; charset=utf-8"
+HTML = "text/html; charset=utf-8"
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
 _CACHE: Mapping[str, str] = {"Vary": "Accept-Language", "Cache-Control": "private, no-cache"}
-_NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
+NOTHING_YET = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE, headers={"Retry-After": "1"})
 _MOST_LETTERS = 300  # of a name in a path
 
 
@@ -51,7 +51,7 @@ def page_routes(shelf: Shelf) -> dict[str, Route]:
 def _route(part: Part, shelf: Shelf) -> Route:
     def route(request: Request) -> Response:
         status = shelf.status()
-        return _NOTHING_YET if status is None else answer(part, status, request, shelf)
+        return NOTHING_YET if status is None else answer(part, status, request, shelf)
 
     return route
 
@@ -64,13 +64,13 @@ def answer(part: Part, status: Status, request: Request, shelf: Shelf, parts: Se
     sheet = _sheet(part, paper, below)
     if sheet is None:
         gone = Sheet(paper.word("There is no such page"), f"<p>{paper.link('', paper.word('Now'))}</p>")
-        return Response(framed(paper, gone, parts, part).encode(), _HTML, HTTPStatus.NOT_FOUND, {**HEADERS, **_CACHE})
+        return Response(framed(paper, gone, parts, part).encode(), HTML, HTTPStatus.NOT_FOUND, {**HEADERS, **_CACHE})
     body = framed(paper, sheet, parts, part).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = {**HEADERS, **_CACHE, "ETag": tag}
     if tag in request.headers.get("If-None-Match", ""):
-        return Response(b"", _HTML, HTTPStatus.NOT_MODIFIED, headers)
-    return Response(body, _HTML, headers=headers)
+        return Response(b"", HTML, HTTPStatus.NOT_MODIFIED, headers)
+    return Response(body, HTML, headers=headers)
 
 
 def reader_of(request: Request, language: str, *, up: str) -> Reader:

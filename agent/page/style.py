@@ -41,9 +41,9 @@ polygon{fill:var(--good);opacity:.15}line{stroke:var(--bad);stroke-dasharray:6 4
 .ends{display:flex;justify-content:space-between;margin:.1rem 0}figcaption{font-size:.9rem}
 @media(max-width:40rem){.box thead{position:absolute;left:-99rem}.box tr{display:block;padding:.4rem 0;
 border-bottom:1px solid var(--line)}.box td{display:block;position:relative;border:0;
-padding:.1rem 0 .1rem 9.5rem;min-height:1.7rem}
-.box td::before{content:attr(data-head);color:var(--soft);font-size:.9rem;position:absolute;left:0;width:9.2rem}
-.tiles time{white-space:normal}}
+padding:.1rem 0 .1rem 8.6rem;min-height:1.7rem}
+.box td::before{content:attr(data-head);color:var(--soft);font-size:.9rem;position:absolute;left:0;width:8.4rem}
+.tiles time,.box time{white-space:normal}}
 footer{margin-top:2.5rem;border-top:1px solid var(--line)}
 """
 

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 
 FRENCH: Mapping[str, str] = {
     "Pages": "Pages",
+    "Whoever has the address of this page can read it; it names nobody": (
+        "Qui a l'adresse de cette page peut la lire ; elle ne nomme personne"
+    ),
+    "Backup hosts that hold it": "Serveurs amis qui l'ont",
     "Calendar of archives": "Calendrier des archives",
     "The history cannot be read now": "L'historique ne peut pas être lu pour l'instant",
     "apps saved": "apps sauvegardées",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from coloc.config.enforcement import Enforceable
 from coloc.config.marks import Within
 from coloc.config.register import AdminsysRegister, AppRegister, ProjectRegister
-from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Seconds
+from coloc.config.values import ByteLimit, Described, Limit, NumberLimit, Place, Seconds
 
 
 class Adminsys(Described):
@@ -81,6 +81,7 @@ class Project(Described):
     enforce: tuple[Enforceable, ...] = ()
     share: Annotated[float, Within(gt=0, le=100)] = 1.0  # its part when others want the processor too
     room: Annotated[str, Within(pattern=r"^[!#]\S+$")] | None = None
+    public_link_file: Place | None = None  # the secret of its public page's address; none: it has no such page
     charter: ProjectRegister = ProjectRegister()
 
 

@@ -94,6 +94,32 @@ def test_the_page_is_closed_and_commands_still_ask(closed: Closed) -> None:
     assert f"agent started: {url}/" in (closed.folder / "log").read_text()
 
 
+def test_a_public_page_asks_for_its_link_and_for_no_password(closed: Closed) -> None:
+    link, secret = "Zk9-_mY2sP4qR7tV1wX3zA5b", closed.folder / "link"
+    secret.write_text(f"{link}\n")
+    secret.chmod(0o600)
+    with closed.file.open("a") as file:
+        file.write(f"projects: {{velo: {{title: Vélo, public_link_file: {secret}}}}}\n")
+    closed.start()
+    closed.wait(lambda: closed.answers() == 200)
+    url = f"https://127.0.0.1:{closed.config.listen.port}"
+    asked = {
+        path: requests.get(url + path, verify=str(closed.pki.ca), timeout=30)
+        for path in (
+            f"/public/{link}",
+            "/public/wrong",
+            "/public/",
+            "/projects/velo",
+            "/public/../metrics",
+            "//public/x",
+        )
+    }
+    assert "Vélo" in asked[f"/public/{link}"].text
+    codes = [found.status_code for found in asked.values()]
+    assert codes == [200, 404, 404, 401, 401, 404]
+    assert link not in (closed.folder / "log").read_text()
+
+
 def test_a_file_that_breaks_opens_an_incident_and_no_door(closed: Closed) -> None:
     closed.start()
     closed.wait(lambda: closed.answers() == 200)
