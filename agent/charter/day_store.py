@@ -52,6 +52,22 @@ def forget_before(connection: sqlite3.Connection, day: date) -> None:
 def days_between(connection: sqlite3.Connection, first: str, last: str) -> list[DayOfApp]:
     """The days from `first` to `last`, both included."""
     rows = connection.execute("SELECT * FROM days WHERE day BETWEEN ? AND ? ORDER BY day, app", (first, last))
+    return _days(rows)
+
+
+def days_of(
+    connection: sqlite3.Connection, first: str, last: str, *, app: str = "", project: str = ""
+) -> list[DayOfApp]:
+    """Those of one app, or of the apps that one project bears a part of."""
+    rows = connection.execute(
+        "SELECT * FROM days WHERE day BETWEEN ? AND ? AND (app = ? OR "
+        "EXISTS (SELECT 1 FROM json_each(shares) WHERE key = ?)) ORDER BY day, app",
+        (first, last, app, project),
+    )
+    return _days(rows)
+
+
+def _days(rows: Iterable[sqlite3.Row]) -> list[DayOfApp]:
     return [
         DayOfApp(
             row["day"],

@@ -57,7 +57,7 @@ def _cell(day: date, first: date, today: date, days: Mapping[date, SavedDay]) ->
     found = days.get(day)
     if found is None:
         return f'<td class="soft">{number} —</td>'
-    good = f'<span class="good">✓ {len(found.saved)}</span>' if found.saved else ""
+    good = f'<span class="good">✓ {found.saved}</span>' if found.saved else ""
     bad = f' <span class="bad">✗ {len(found.failed)}</span>' if found.failed else ""
     return f"<td>{number} {good}{bad}</td>"
 
@@ -77,7 +77,7 @@ def _in_words(paper: Paper, days: Mapping[date, SavedDay], today: date) -> str:
     return f"<p>{told}</p>" + (f"<p>{paper.word('Failed')}{paper.colon.rstrip()}</p><ul>{items}</ul>" if items else "")
 
 
-def _names(paper: Paper, apps: frozenset[str]) -> str:
-    shown = ", ".join(escape(app) for app in sorted(apps)[:_MOST_NAMES])
+def _names(paper: Paper, apps: Sequence[str]) -> str:
+    shown = ", ".join(escape(app) for app in apps[:_MOST_NAMES])
     rest = len(apps) - _MOST_NAMES
     return shown + (f" (+ {rest} {paper.word('more')})" if rest > 0 else "")

@@ -1,7 +1,6 @@
 """What the page shows of the past: what was saved each day at each host, and what each app used in a day.
 
-Read from state.db on a connection of its own, since readers have their threads, and kept for a while: looking at the
-page costs the daemon next to nothing however often it is asked.
+Read from state.db on a connection of its own, since readers have their threads. The calendar is kept for a minute.
 """
 
 from __future__ import annotations
@@ -9,11 +8,11 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from agent.charter import day_store
@@ -39,8 +38,8 @@ class SavedDay:
 
     day: date
     host: str
-    saved: frozenset[str]  # apps
-    failed: frozenset[str]  # apps that failed and were not saved later on that day
+    saved: int  # apps
+    failed: tuple[str, ...] = ()  # apps that were tried, and of which that day has no archive
 
 
 class Remembered(Protocol):
@@ -49,8 +48,8 @@ class Remembered(Protocol):
     def saved_days(self) -> Sequence[SavedDay] | None:
         """The last 31 days on which something was saved, or tried."""
 
-    def days(self) -> Sequence[DayOfApp] | None:
-        """What each app used, of the last three months."""
+    def days(self, *, app: str = "", project: str = "") -> Sequence[DayOfApp] | None:
+        """What one app used in the last three months, or the apps that a project bears a part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +63,45 @@ class Told:
         """What was given."""
         return self.saved
 
-    def days(self) -> Sequence[DayOfApp] | None:
-        """What was given."""
-        return self.used
+    def days(self, *, app: str = "", project: str = "") -> Sequence[DayOfApp] | None:
+        """What was given, of that app or project."""
+        if self.used is None:
+            return None
+        return [each for each in self.used if each.app == app or project in each.shares]
 
 
 class StateMemory:
     """The same from state.db."""
 
     def __init__(self, path: Path, zone: ZoneInfo, *, keep_seconds: float = _KEEP_SECONDS) -> None:
-        self._zone = zone
-        self._saved = _Kept[Sequence[SavedDay]](path, self._read_saved, keep_seconds)
-        self._used = _Kept[Sequence[DayOfApp]](path, self._read_used, keep_seconds)
+        self._path, self._zone, self._keep = path, zone, keep_seconds
+        self._lock = threading.Lock()
+        self._saved: Sequence[SavedDay] | None = None
+        self._saved_at: float | None = None
 
     def saved_days(self) -> Sequence[SavedDay] | None:
-        """What facts say."""
-        return self._saved.get()
+        """What facts say; one thread reads at a time, and the others take what it found."""
+        with self._lock:
+            if self._saved_at is None or time.monotonic() - self._saved_at > self._keep:
+                self._saved_at = time.monotonic()
+                self._saved = self._ask(self._read_saved)
+            return self._saved
 
-    def days(self) -> Sequence[DayOfApp] | None:
-        """What the day book kept."""
-        return self._used.get()
+    def days(self, *, app: str = "", project: str = "") -> Sequence[DayOfApp] | None:
+        """What the day book kept: read anew each time, since all of it would weigh megabytes."""
+        today = now_utc().astimezone(self._zone).date()
+        first, last = (today - timedelta(days=CURVE_DAYS - 1)).isoformat(), today.isoformat()
+        return self._ask(lambda connection: day_store.days_of(connection, first, last, app=app, project=project))
+
+    def _ask(self, read: Callable[[sqlite3.Connection], _Found]) -> _Found | None:
+        try:
+            state = connect_again(self._path)
+            try:
+                return read(state.connection)
+            finally:
+                state.close()
+        except (sqlite3.Error, StateError, OSError, ValueError):
+            return None
 
     def _read_saved(self, connection: sqlite3.Connection) -> Sequence[SavedDay]:
         rows = connection.execute(_SAVED, (iso(now_utc() - timedelta(days=CALENDAR_DAYS + 1)),))
@@ -97,45 +115,14 @@ class StateMemory:
             found.append((days[minute], host, app, bool(ok)))
         return saved_days(found)
 
-    def _read_used(self, connection: sqlite3.Connection) -> Sequence[DayOfApp]:
-        today = now_utc().astimezone(self._zone).date()
-        first = today - timedelta(days=CURVE_DAYS - 1)
-        return day_store.days_between(connection, first.isoformat(), today.isoformat())
-
 
 def saved_days(rows: Iterable[tuple[date, str, str, bool]]) -> list[SavedDay]:
-    """(day, host, app, whether it went well), oldest first → a line for each day and host. Pure."""
-    last: dict[tuple[date, str], dict[str, bool]] = {}
+    """(day, host, app, whether it went well) → a line for each day and host. Pure."""
+    seen: dict[tuple[date, str], dict[str, bool]] = {}
     for day, host, app, ok in rows:
-        apps = last.setdefault((day, host), {})
+        apps = seen.setdefault((day, host), {})
         apps[app] = ok or apps.get(app, False)  # one good archive of that day is enough
-    return [SavedDay(day, host, _where(apps, True), _where(apps, False)) for (day, host), apps in sorted(last.items())]
-
-
-def _where(apps: Mapping[str, bool], wanted: bool) -> frozenset[str]:
-    return frozenset(app for app, ok in apps.items() if ok is wanted)
-
-
-class _Kept(Generic[_Found]):
-    """One reading, made again when it is asked for and old. Whoever comes meanwhile waits: one reads at a time."""
-
-    def __init__(self, path: Path, read: Callable[[sqlite3.Connection], _Found], keep_seconds: float) -> None:
-        self._path, self._read, self._keep = path, read, keep_seconds
-        self._lock = threading.Lock()
-        self._found: _Found | None = None
-        self._at: float | None = None
-
-    def get(self) -> _Found | None:
-        """The reading, or None when there is none and the state cannot be read."""
-        with self._lock:
-            if self._at is None or time.monotonic() - self._at > self._keep:
-                self._at = time.monotonic()
-                try:
-                    state = connect_again(self._path)
-                    try:
-                        self._found = self._read(state.connection)
-                    finally:
-                        state.close()
-                except (sqlite3.Error, StateError, OSError, ValueError):
-                    self._found = None
-            return self._found
+    return [
+        SavedDay(day, host, sum(apps.values()), tuple(sorted(app for app, ok in apps.items() if not ok)))
+        for (day, host), apps in sorted(seen.items())
+    ]

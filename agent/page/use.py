@@ -22,14 +22,13 @@ RESOURCES = (
 
 def use_curves(paper: Paper, quotas: Sequence[QuotaStatus], *, project: str = "", app: str = "") -> str:
     """The curves of a project, or of one app."""
-    days = paper.remembered.days()
+    days = paper.remembered.days(app=app, project=project)
     heading = f"<h2>{paper.word('Use over time')}</h2>"
     if days is None:
         return f"{heading}<p>{paper.word('The history cannot be read now')}</p>"
     today = paper.status.at.astimezone(paper.zone).date()
-    mine = [each for each in days if each.app == app] if app else days
     figures = "".join(
-        curve_figure(paper, Curve(title, daily(mine, figure, project), agreed(quotas, names), shown), today)
+        curve_figure(paper, Curve(title, daily(days, figure, project), agreed(quotas, names), shown), today)
         for title, figure, names, shown in RESOURCES
     )
     note = f'<p class="soft">{paper.word("Mean of each day, shared apps by their share; three months at most")}</p>'

@@ -134,18 +134,14 @@ def _incident(number: int, severity: str, phase: str, title: str, minutes: int, 
 def past(shown: Status) -> Told:
     """Three months of use and a month of nights, with a bad one, one that rested and a day without a measure."""
     today = shown.at.date()
-    apps = frozenset(app.id for app in shown.apps)
+    apps = tuple(sorted(app.id for app in shown.apps))
     saved, used = [], []
     for ago in range(30, -1, -1):
         day = today - timedelta(days=ago)
         for host in shown.hosts:
-            bad = (
-                frozenset(sorted(apps)[:2])
-                if (host, ago) in {("merle", 0), ("merle", 9), ("alouette", 17)}
-                else frozenset[str]()
-            )
+            bad = apps[:2] if (host, ago) in {("merle", 0), ("merle", 9), ("alouette", 17)} else ()
             if ago != 22 and not (host == "mésange" and ago > 12):
-                saved.append(SavedDay(day, host, apps - bad, bad))
+                saved.append(SavedDay(day, host, len(apps) - len(bad), bad))
     for number, app in enumerate(shown.apps):
         for ago in range(91, -1, -1):
             if ago != 33:

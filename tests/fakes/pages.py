@@ -92,12 +92,12 @@ def bare(text: str) -> str:
 
 def month(shown: Status) -> Told:
     """Thirty days of nights and of use: one night failed, one did not happen, one day was not measured."""
-    today, apps = shown.at.date(), frozenset(app.id for app in shown.apps)
+    today, apps = shown.at.date(), tuple(app.id for app in shown.apps)
     saved, used = [], []
     for number in range(30):
         day = today - timedelta(days=29 - number)
-        bad = apps if number == 11 else frozenset[str]()
-        saved += [SavedDay(day, host, apps - bad, bad) for host in shown.hosts if number != 20]
+        bad = apps if number == 11 else ()
+        saved += [SavedDay(day, host, len(apps) - len(bad), bad) for host in shown.hosts if number != 20]
         for app in shown.apps if number != 15 else ():
             figures = {name: 86400.0 * (size + size * number / 60) for name, size in _USED.items()}
             used.append(DayOfApp(day.isoformat(), app.id, {app.project: 1.0}, 86400.0, figures))
