@@ -19,6 +19,7 @@ from types import FrameType
 
 from agent import backup_store
 from agent.announce import announced
+from agent.doorbell import Doorbell
 from agent.due import host_is_due
 from agent.evaluator import Evaluator
 from agent.house import House, build_house
@@ -37,6 +38,8 @@ from coloc.times import iso, parse_iso
 logger = logging.getLogger(__name__)
 _MAX_ASKED = 1000
 _LOOK_FOR_ROOM_SECONDS = 5.0
+_BREATH_SECONDS = 0.1  # between two looks, whoever rings
+_LISTEN_SECONDS = 1.0
 _ASK_AGAIN = timedelta(hours=1)
 _KEEP_DAYS = 60  # history in state.db; longer than a fact stays in the spool, so that none is taken twice
 
@@ -116,8 +119,7 @@ class Daemon:
             state, backup_store.FactReader(state, Spool(config.paths.facts)), house.tell, chat=house.chat
         )
         rhythm = Rhythm(self._clocks, partial(self._tidy, state))
-        started_at = self._clocks.monotonic()
-        next_tick = started_at
+        started_at, bell = self._clocks.monotonic(), Doorbell(config)
         while not self._stop.is_set():
             if self._reload.is_set():
                 self._reload.clear()
@@ -125,11 +127,20 @@ class Daemon:
                 evaluator = Evaluator(
                     state, backup_store.FactReader(state, Spool(house.config.paths.facts)), house.tell, chat=house.chat
                 )
+                bell = Doorbell(house.config)
+            begun = self._clocks.monotonic()
+            bell.answer()
             quiet = self._clocks.monotonic() - started_at < house.config.startup_quiet
             self._tick(house, state, evaluator, rhythm, quiet=quiet)
-            next_tick = max(next_tick + house.config.sampling.every, self._clocks.monotonic() + 0.1)
-            self._wake.wait(next_tick - self._clocks.monotonic())
-            self._wake.clear()
+            self._rest(bell, begun + house.config.sampling.every)
+
+    def _rest(self, bell: Doorbell, until: float) -> None:
+        """Until the next look is due, or somebody asks for something: then at once."""
+        self._stop.wait(_BREATH_SECONDS)
+        while (left := until - self._clocks.monotonic()) > 0 and not self._wake.wait(min(left, _LISTEN_SECONDS)):
+            if bell.rings():
+                break
+        self._wake.clear()
 
     def _tick(self, house: House, state: State, evaluator: Evaluator, rhythm: Rhythm, *, quiet: bool) -> None:
         now = self._clocks.now()
@@ -148,9 +159,8 @@ class Daemon:
                 raise
             finally:  # what could not be written down is shown all the same
                 seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))
-                if house.has_news(seen):
-                    standings = evaluator.standings(house.config, observation, now)
-                    house.publish(seen, standings, now, config_error=config_error)
+                standings = evaluator.standings(house.config, observation, now)
+                house.publish(seen, standings, now, config_error=config_error)
             house.enforce(observation, evaluator.latest, now)
             rhythm.beat()
             if not quiet:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from importlib.metadata import version
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
@@ -33,7 +34,6 @@ from agent.fair_use import SPANS as FAIR_SPANS
 from agent.giving_way import giving_way
 from agent.measured_rules import custom_spans
 from agent.metric_rules import SPANS
-from agent.news import News
 from agent.observation import Observation
 from agent.own_families import status_families
 from agent.page.public import PUBLIC, public_route
@@ -59,6 +59,7 @@ from alerts.delivery import Delivery
 from alerts.elsewhere import elsewhere_of
 from collectors.agent_facts import incident_families, name_families
 from collectors.sampler import Sampler, health_families
+from collectors.services import ServicesCollector
 from collectors.usage import UsageWindow, is_fresh
 from coloc.config.whole import Config
 from coloc.errors import StateError
@@ -66,6 +67,7 @@ from coloc.helper_client import HelperClient
 from coloc.memory import KeptMemory
 from coloc.state import State
 from coloc.times import now_utc
+from coloc.unit_signals import UnitSignals
 
 logger = logging.getLogger(__name__)
 _JSON = "application/json"
@@ -98,6 +100,8 @@ class House:
         self._memory, self._saved_at = KeptMemory(state), time.monotonic()
         self._collectors = collectors_of(config, self._memory)
         self._sampler = Sampler(self._collectors, self._reader.current, render_seconds=config.sampling.every)
+        self._wake = wake
+        self._units = UnitSignals(self._unit_changed) if config.root == Path("/") else None
         self._window = UsageWindow()
         self._readings = ReadingWindow(spans_of(config))
         voice = speaking(config, state)
@@ -116,7 +120,6 @@ class House:
         )
         self._enforcing = Enforcing(HelperClient(config.paths.helper_socket))
         self._enforced, self._agreements = Enforced(), Agreements()
-        self._news = News()
         self._charter = CharterKeeper(config, state)
         self._links = public_links(config)
         self._remembered = StateMemory(state.path, config.zone)
@@ -141,16 +144,18 @@ class House:
         self._sampler.start()
         self._delivery.start()
         self._web.start()
-        if self._listener is not None:
-            self._listener.start()
+        for part in (self._listener, self._units):
+            if part is not None:
+                part.start()
 
     def stop(self) -> None:
         """End every part within a few seconds."""
         if self._web is not None:
             self._web.stop()
             self._web = None
-        if self._listener is not None:
-            self._listener.stop()
+        for part in (self._listener, self._units):
+            if part is not None:
+                part.stop()
         self._delivery.stop()
         self._enforcing.stop()
         self._sampler.stop()
@@ -163,6 +168,12 @@ class House:
     def tell(self, connection: sqlite3.Connection, tidings: Iterable[Tidings], now: datetime) -> None:
         """Write what all this makes us say into the outbox, in the caller's transaction."""
         self._teller.tell(connection, tidings, now)
+
+    def _unit_changed(self, names: frozenset[str]) -> None:
+        """systemd says so: whether they run is looked at now, and decided on then. Other units are none of ours."""
+        ours = [each.followed for each in self._collectors if isinstance(each, ServicesCollector)]
+        if names & frozenset().union(*ours):
+            self._sampler.look_soon(ServicesCollector.name, then=self._wake)
 
     def look(self, now: datetime) -> Observation:
         """What the collectors found last, and the apps as they are now."""
@@ -201,10 +212,6 @@ class House:
     def file_error(self) -> str | None:
         """What is wrong with the web-config file since it changed, or None."""
         return self._door.refresh()
-
-    def has_news(self, observation: Observation) -> bool:
-        """True when this moment should be shown now, not at one of the next ticks. Ask once a tick."""
-        return self._news.worth_showing(observation, self._state.connection.total_changes)
 
     def publish(
         self,

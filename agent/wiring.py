@@ -33,30 +33,26 @@ from coloc.databases.servers import servers_from
 from coloc.memory import ForgetfulMemory, Memory
 from coloc.model import DatabaseKind
 
-_DETAILS_LOOKS = 6
-_SERVICES_LOOKS = 3  # a program started for each: half of what the agent costs if it were at every look
-
-_LOGS_EVERY = 3  # looks of the processes for one at the logs
+_DETAILS_LOOKS = 2
 
 
 def collectors_of(config: Config, memory: Memory | None = None) -> list[Collector]:
     """Every collector, with the rhythm that coloc.yml gives it. `memory`: what outlives the program."""
     rhythm, root = config.sampling, config.root
     memory = memory or ForgetfulMemory()
-    logs_every = _LOGS_EVERY * rhythm.every
     processes = ProcessesCollector(user_ids_below(root), interval_seconds=rhythm.every, exits=ExitClient())
     collectors: list[Collector] = [
         MachineCollector(interval_seconds=rhythm.every),
         processes,
         ProcessDetailsCollector(processes.known, interval_seconds=rhythm.every * _DETAILS_LOOKS),
-        ServicesCollector(interval_seconds=rhythm.every * _SERVICES_LOOKS, root=root if root == Path("/") else None),
-        FilesystemsCollector(root, interval_seconds=3 * rhythm.every),
+        ServicesCollector(interval_seconds=rhythm.every, root=root if root == Path("/") else None),
+        FilesystemsCollector(root, interval_seconds=rhythm.every),
         DiskCollector(root, interval_seconds=rhythm.disk_every, quota=_quota(root)),
         DatabasesCollector(root, interval_seconds=rhythm.databases_every, askers=_askers(config)),
-        PressureCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
-        OomKillsCollector(user_ids_below(root), root=root, interval_seconds=3 * rhythm.every),
-        WebCollector(root, interval_seconds=logs_every, memory=memory),
-        MailCollector(root, interval_seconds=logs_every, memory=memory),
+        PressureCollector(user_ids_below(root), root=root, interval_seconds=rhythm.every),
+        OomKillsCollector(user_ids_below(root), root=root, interval_seconds=rhythm.every),
+        WebCollector(root, interval_seconds=rhythm.every, memory=memory),
+        MailCollector(root, interval_seconds=rhythm.every, memory=memory),
         YunohostCollector(root),
         CertificatesCollector(root),
         UpkeepCollector(root, ask=run if root == Path("/") else None),

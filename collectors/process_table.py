@@ -23,8 +23,8 @@ from collectors.procfs import (
     parse_swap,
 )
 
-_OWNER_EVERY = 12  # looks: a worker changes its user just after its birth, seldom later
-_SLEEPER_OWNER_EVERY = 60  # looks: who does nothing does not change its user either
+_OWNER_EVERY = 4  # looks: a worker changes its user just after its birth, seldom later
+_SLEEPER_OWNER_EVERY = 20  # looks: who does nothing does not change its user either
 _SLEEPS_AFTER = 2  # looks without any change
 _SLEEPER_EVERY = 3  # looks: what one used meanwhile is charged then, to the tick
 _OUTSIDE = "/"  # systemd puts nobody there: in v1's trees, who ends is moved there before it is gone

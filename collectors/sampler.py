@@ -40,6 +40,7 @@ class Sampler:
         self._now = now or (lambda: datetime.now(UTC))
         self._guards = tuple(Guard(collector, clock=clock, now=self._now) for collector in collectors)
         self._wakes = tuple(threading.Event() for _ in self._guards)
+        self._waiting: dict[str, list[Callable[[], None]]] = {guard.collector.name: [] for guard in self._guards}
         self._colocation, self._clock = colocation, clock
         self._render_seconds = render_seconds
         self._given: dict[str, tuple[tuple[Metric, ...], Piece]] = {}
@@ -75,6 +76,13 @@ class Sampler:
         """Let every collector look again now (the apps have changed)."""
         for event in self._wakes:
             event.set()
+
+    def look_soon(self, name: str, *, then: Callable[[], None]) -> None:
+        """Let one collector look now, and call `then`, in its thread, when a look that began after this one is over."""
+        self._waiting[name].append(then)
+        for guard, wake in zip(self._guards, self._wakes, strict=True):
+            if guard.collector.name == name:
+                wake.set()
 
     def put(self, name: str, families: Iterable[Metric]) -> None:
         """Families that the agent knows by itself (backups, quotas, incidents); they replace those of the same name."""
@@ -123,9 +131,12 @@ class Sampler:
 
     def _repeat(self, guard: Guard, wake: threading.Event, stopped: threading.Event) -> None:
         while not stopped.is_set():
-            begun = self._clock()
+            begun, waiting = self._clock(), self._waiting[guard.collector.name]
+            asked = [waiting.pop() for _ in range(len(waiting))]
             guard.look(self._colocation())
             self._news.set()
+            for then in asked:
+                then()
             # Looks that were missed (a long one, a suspended machine) are not made up for.
             wake.wait(max(0.0, begun + guard.collector.interval_seconds - self._clock()))
             if not stopped.is_set():

@@ -43,12 +43,14 @@ class ServicesCollector:
         """`root`: where this machine's own services are looked for; None: they are not looked at."""
         self.interval_seconds = interval_seconds
         self._show, self._root = show, root
+        self.followed: frozenset[str] = frozenset()  # the full names of the units that the last look asked for
 
     def collect(self, colocation: Colocation, now: datetime) -> Iterator[Metric]:  # noqa: ARG002 - every collector's
         """Ask for all units at once."""
         units = {app_id: units_of(app) for app_id, app in sorted(colocation.inventory.apps.items())}
         shared = self._shared(colocation)
         names = sorted({*shared, *(unit for wanted in units.values() for unit in wanted)})
+        self.followed = frozenset(services.full_name(name) for name in names)
         known = self._show(names) if names else {}
         ups = {app_id: worst([known[unit].up for unit in wanted if unit in known]) for app_id, wanted in units.items()}
         apps = GaugeMetricFamily(

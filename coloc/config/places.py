@@ -36,7 +36,7 @@ def parse_listen(value: object) -> object:
 class Sampling(Described):
     """How often the agent looks. The defaults suit a server of sixty apps."""
 
-    every: Annotated[Seconds, Within(ge=0.05)] = 5.0
+    every: Annotated[Seconds, Within(ge=0.05)] = 15.0
     disk_every: Seconds = 3600.0
     databases_every: Seconds = 60.0
 

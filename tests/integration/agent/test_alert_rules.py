@@ -22,13 +22,14 @@ ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy/prometheus"
 GOLDEN = (ROOT / "tests/golden/metrics.prom").read_bytes()
 DOWN = b'coloc_app_up{app="nuage",project="_shared"} 0.0'
-# What is wrong in the golden house, besides: a backup that failed, a quota above its soft limit.
+# What is wrong in the golden house, besides: a backup that failed, a quota above its soft limit,
+# a maintenance that nobody ended.
 FIRING = {
     "coloc=hautepierre,rule=app_down": 1,
     **{
         f"coloc={coloc},rule={rule}": 1
         for coloc in ("hautepierre", "montreynaud")
-        for rule in ("backup_failed", "drill_failed", "quota_exceeded")
+        for rule in ("backup_failed", "drill_failed", "maintenance_overrun", "quota_exceeded")
     },
 }
 CONFIG = """\

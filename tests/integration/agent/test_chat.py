@@ -181,7 +181,7 @@ def test_status_help_test_and_what_nobody_knows(house: Chatting) -> None:
     assert "Open incidents: 1" in status
     assert f"[#{house.first.id}]" in status
     assert "!silence 12 2h" in helped
-    assert "forum" in maintenance
+    assert "!maintenance list" in maintenance
     assert "!help" in unknown
     assert "Test" in test
     assert [said.rings for said in house.said()[-5:]] == [False, False, False, False, True]

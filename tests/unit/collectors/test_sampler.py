@@ -107,6 +107,20 @@ def test_a_wake_comes_before_the_interval() -> None:
     sampler.stop()
 
 
+def test_who_asks_for_a_look_is_called_after_one_that_began_later_and_once() -> None:
+    slow, other = FakeCollector("slow", interval_seconds=3600), FakeCollector("other", interval_seconds=3600)
+    sampler = Sampler([slow, other], colocation)
+    sampler.start()
+    until(lambda: (slow.looks, other.looks) == (1, 1))
+    seen: list[int] = []
+    sampler.look_soon("slow", then=lambda: seen.append(slow.looks))
+    until(lambda: seen)
+    sampler.wake()
+    until(lambda: slow.looks == 3)
+    sampler.stop()
+    assert seen == [2]
+
+
 def test_a_stop_is_quick_with_a_thread_that_hangs_and_a_start_gives_it_no_second_one() -> None:
     started = Started()
     started.bad.go_on.clear()
