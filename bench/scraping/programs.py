@@ -60,10 +60,17 @@ def agent(folder: Path, *, all_channels: bool) -> Iterator[Program]:
     port = free_port()
     config = lay_out(folder / ("all" if all_channels else "console"), port, all_channels=all_channels)
     path = f"{config.parent / 'bin'}:{os.environ['PATH']}"
-    env = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+    env = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT), **_unit_environment()}
     argv = [sys.executable, "-m", "agent", "--config", str(config), "run"]
     with _running("agent, all channels" if all_channels else "agent", argv, port, config.parent, env) as program:
         yield program
+
+
+def _unit_environment() -> dict[str, str]:
+    """What the unit sets for the daemon."""
+    lines = (ROOT / "deploy/systemd/coloc-agent.service").read_text().splitlines()
+    settings = [line.removeprefix("Environment=") for line in lines if line.startswith("Environment=")]
+    return dict(setting.split("=", 1) for setting in settings)
 
 
 def lay_out(folder: Path, port: int, *, all_channels: bool) -> Path:
