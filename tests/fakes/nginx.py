@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tests.fakes.waiting import until
 
+_WORKERS = 2
 _MAIN = """
 user root;
-worker_processes 2;
+worker_processes {workers};
 pid {root}/nginx.pid;
 error_log {root}/error.log;
 events {{ worker_connections 64; }}
@@ -51,10 +52,11 @@ class Nginx:
             (self.conf / f"{domain}.d/app.conf").write_text(locations)
             server = _SERVER.format(port=self.port, domain=domain, conf=self.conf, logs=self.logs)
             (self.conf / f"{domain}.conf").write_text(server)
-        (root / "nginx.conf").write_text(_MAIN.format(root=root, conf=self.conf))
+        (root / "nginx.conf").write_text(_MAIN.format(root=root, conf=self.conf, workers=_WORKERS))
         self.command = f"nginx -p {root} -c {root}/nginx.conf"
         self.process = subprocess.Popen([*self.command.split(), "-g", "daemon off;"], stderr=subprocess.DEVNULL)
-        until(self._answers, seconds=60, what="nginx")
+        # Both: `script` must know every worker of before, also the one that is born last.
+        until(lambda: self._answers() and len(self._workers()) == _WORKERS, seconds=60, what="nginx")
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.root / "error.log").read_text()
