@@ -42,7 +42,7 @@ from backup.borg_output import (
     parse_repository_info,
 )
 from backup.pipes import pipe_to, secret_pipe
-from coloc.command import CommandFailed, Output, Run, run
+from coloc.command import CommandFailed, Order, Output, Run, run
 from coloc.errors import ColocError
 from coloc.secrets import Secret
 
@@ -52,7 +52,7 @@ DUMP_CHUNKS = "buzhash,12,20,14,4095"  # 16 k: a dump with few changed rows cost
 _HOURS = 3600.0
 _WARNINGS = frozenset({0, 1, *range(100, 128)})
 _SHORT, _LONG = 600.0, 24 * _HOURS
-_INTERRUPT = (signal.SIGINT, signal.SIGINT)  # only INT makes Borg keep what was sent
+_LARGEST_CHUNK = 1 << 23  # bytes, of FILE_CHUNKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,13 +340,19 @@ class Repository:
                     stdin=stdin,
                     stdout_to=stdout_to,
                     on_stderr=listener,
-                    stop_with=_INTERRUPT,
+                    stop_with=self._interrupt(),
                     idle_timeout=self.idle_timeout,
                     pass_fds=(descriptor,),
                 )
             except CommandFailed as error:
                 raise self._meaning(error, listener.said) from error
         return output, listener.said
+
+    def _interrupt(self) -> Sequence[Order]:
+        """Only INT makes Borg keep what was sent, once the chunk under way is there; within one file it then goes on,
+        until a second one."""
+        sending = 2 * _LARGEST_CHUNK / self.upload_limit if self.upload_limit else 0.0
+        return (signal.SIGINT, 20.0 + sending), (signal.SIGINT, 10.0)
 
     def _meaning(self, error: CommandFailed, said: Sequence[Said]) -> ColocError:
         why = str(error)

@@ -20,6 +20,7 @@ from typing import IO, Protocol
 from coloc.errors import ColocError
 
 OK = frozenset({0})
+Order = tuple[signal.Signals, float]  # a signal, and the seconds it is given to be obeyed
 TAIL = 2000  # characters of stderr kept for a hint
 _MAX_STDOUT = 256 * 1024 * 1024
 _TERM = signal.SIGTERM  # inside Child the word `signal` is a method
@@ -71,7 +72,7 @@ class Run(Protocol):
         user: str | None = None,
         on_stderr: Callable[[str], None] | None = None,
         stdout_to: Path | None = None,
-        stop_with: Sequence[signal.Signals] = (),
+        stop_with: Sequence[Order] = (),
         idle_timeout: float | None = None,
         pass_fds: Sequence[int] = (),
     ) -> Output: ...
@@ -88,7 +89,7 @@ def run(  # each option is a fact of a program that we start; see `Run`
     user: str | None = None,
     on_stderr: Callable[[str], None] | None = None,
     stdout_to: Path | None = None,
-    stop_with: Sequence[signal.Signals] = (),
+    stop_with: Sequence[Order] = (),
     idle_timeout: float | None = None,
     pass_fds: Sequence[int] = (),
     cancel: Cancel | None = None,
@@ -97,9 +98,9 @@ def run(  # each option is a fact of a program that we start; see `Run`
 
     timeout, idle_timeout: seconds, of the whole run and without a line on stderr. stdin: text, or a file to read from.
     stdout_to: a file that receives stdout instead of memory (then `stdout` is ""). user: run as this account (root
-    only). on_stderr: called with each line as it comes. stop_with: signals sent one after the other, ten seconds
-    apart, before TERM and KILL (Borg saves its work on INT only). cancel: set by another thread, it ends the program
-    in the same way. Raises CommandFailed.
+    only). on_stderr: called with each line as it comes. stop_with: signals sent one after the other before TERM and
+    KILL, each with the seconds that it is given (Borg saves its work on INT only). cancel: set by another thread, it
+    ends the program in the same way. Raises CommandFailed.
     """
     program = Path(argv[0]).name
     try:
@@ -250,12 +251,12 @@ class _Patience:
 
     timeout: float
     idle_timeout: float | None
-    stop_with: tuple[signal.Signals, ...]
+    stop_with: tuple[Order, ...]
     cancel: Cancel | None
 
-    def orders(self) -> Iterator[tuple[signal.Signals, float]]:
+    def orders(self) -> Iterator[Order]:
         """The signals that end it, each with the seconds it is given to obey."""
-        yield from ((number, 10.0) for number in self.stop_with)
+        yield from self.stop_with
         yield from ((signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
 
 

@@ -162,7 +162,7 @@ def test_the_wished_signal_comes_first_and_alone_when_it_is_obeyed() -> None:
     lines: list[str] = []
     code = "trap 'echo int >&2; exit 7' INT; trap 'echo term >&2' TERM; echo ready >&2; while :; do sleep 0.05; done"
     with pytest.raises(CommandFailed) as caught:
-        run(["bash", "-c", code], timeout=0.6, stop_with=[signal.SIGINT], on_stderr=lines.append)
+        run(["bash", "-c", code], timeout=0.6, stop_with=[(signal.SIGINT, 10)], on_stderr=lines.append)
     assert lines == ["ready", "int"]
     assert caught.value.output.code == 7
 
