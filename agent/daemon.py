@@ -36,7 +36,6 @@ from coloc.state import State, disk_is_full, open_state
 from coloc.times import iso, parse_iso
 
 logger = logging.getLogger(__name__)
-_MAX_ASKED = 1000
 _LOOK_FOR_ROOM_SECONDS = 5.0
 _BREATH_SECONDS = 0.1  # between two looks, whoever rings
 _LISTEN_SECONDS = 1.0
@@ -55,7 +54,6 @@ class Daemon:
         self._stop, self._reload = threading.Event(), threading.Event()
         self._wake = threading.Event()
         self._config_error: str | None = None
-        self._asked: list[requests.Request] = []
 
     def run(self, config: Config) -> None:
         """Serve until SIGTERM or SIGINT. Raises ColocError when it cannot even begin."""
@@ -146,16 +144,17 @@ class Daemon:
         now = self._clocks.now()
         try:
             observation = house.look(now)
-            # What was asked is kept until it is obeyed: its file is gone, and a full disk may be in the way.
-            asked = [*self._asked, *requests.take(house.config.paths.requests)][-_MAX_ASKED:]
-            self._asked = []
+            asked = requests.waiting(house.config.paths.requests)
             config_error = self._config_error or house.file_error()
             try:
                 new = evaluator.evaluate(house.config, observation, asked, now, quiet=quiet, config_error=config_error)
                 for line in announced(new, house.config.coloc.language):
                     self._say(line)
+                requests.remove(house.config.paths.requests, asked)  # not before: a kill or a full disk loses none
             except StateError:
-                self._asked = asked
+                raise
+            except Exception:  # one of them may be why: they are given up, and the log says so
+                requests.remove(house.config.paths.requests, asked)
                 raise
             finally:  # what could not be written down is shown all the same
                 seen = replace(observation, blind_spots=(*_no_room(state), *observation.blind_spots))

@@ -6,7 +6,8 @@ import json
 import logging
 import math
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from agent import (
@@ -21,7 +22,7 @@ from agent import (
 )
 from agent.alert_tests import write_tests
 from agent.chat import Chat
-from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Phase, Step, as_asked, evaluate, forgotten
+from agent.incidents import FLAPPING_WITHIN, MAX_SILENCE, Change, Incident, Phase, Step, as_asked, evaluate, forgotten
 from agent.inhibition import AFTERWARDS
 from agent.maintenance import store as maintenance_store
 from agent.maintenance.desk import Desk
@@ -71,43 +72,22 @@ class Evaluator:
         quotas, moved = self._quotas(config, observation, now)
         self.latest = quotas
         is_open = incident_store.open_incidents(connection)
-        situation = Situation(
-            now,
-            config,
-            observation.colocation,
-            {app: usage.up for app, usage in observation.usage.apps.items()},
-            observation.collectors,
-            observation.usage.filesystems,
-            self._standing_backups(),
-            backup_store.host_troubles(connection, now),
-            self._first_seen(observation, now),
-            quotas,
-            config_error,
-            frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
-            drills=tuple(drill_store.drills(connection)),
-            rooms=host_store.rooms(connection),
-            size_ratios=host_store.size_ratios(connection),
-            escrow=host_store.escrow(connection),
-            checks=tuple(drill_store.checks(connection)),
-            readings=observation.readings,
-            held=observation.held,
-            maintenances=tuple(maintenance_store.open_ones(connection)),
-        )
+        situation = replace(self._situation(config, observation, quotas, is_open, now), config_error=config_error)
         found = findings(situation)
         steps = evaluate(is_open, found, now, quiet=quiet, earlier=self._earlier(now))
         steps += forgotten(is_open.values(), frozenset(item.key for item in found), able(situation), now)
-        wanted, is_spoken_to = list(requests), self._is_spoken_to()
+        asked, is_spoken_to = self._not_obeyed_yet(requests), self._is_spoken_to()
         desk = Desk(connection, config, observation.colocation, now)
         is_calm = desk.is_calm() and all(incident.phase is Phase.PENDING for incident in is_open.values())
-        if is_calm and not (steps or moved or wanted or is_spoken_to or incident_store.held_and_over(connection)):
+        if is_calm and not (steps or moved or asked or is_spoken_to or incident_store.held_and_over(connection)):
             return taken
         with self._state.transaction():
             changes = dict(self._take_step(step, now) for step in steps)
             quota_store.save(connection, moved)
             quota_store.keep_only(connection, (item.key for item in quotas))
-            if self._chat is not None and is_spoken_to:
-                wanted += self._chat.decide(connection, now, desk)
-            for request in wanted:
+            connection.executemany("INSERT INTO obeyed VALUES (?, ?)", [(request.id, iso(now)) for request in asked])
+            spoken = self._chat.decide(connection, now, desk) if self._chat is not None and is_spoken_to else []
+            for request in [*asked, *spoken]:
                 if request.kind == "test":
                     write_tests(connection, config, request, now)
                 elif request.kind == "quota_release":
@@ -120,6 +100,47 @@ class Evaluator:
             quiet_ones = [*silences.known(connection, now), *desk.silences()]
             self._speak(Marker(config, observation.colocation, quiet_ones, now), changes)
         return taken
+
+    def _situation(
+        self,
+        config: Config,
+        observation: Observation,
+        quotas: tuple[Standing, ...],
+        is_open: Mapping[str, Incident],
+        now: datetime,
+    ) -> Situation:
+        """What the rules look at."""
+        connection = self._state.connection
+        return Situation(
+            now,
+            config,
+            observation.colocation,
+            {app: usage.up for app, usage in observation.usage.apps.items()},
+            observation.collectors,
+            observation.usage.filesystems,
+            self._standing_backups(),
+            backup_store.host_troubles(connection, now),
+            self._first_seen(observation, now),
+            quotas,
+            open_keys=frozenset(key for key, incident in is_open.items() if incident.phase is not Phase.PENDING),
+            drills=tuple(drill_store.drills(connection)),
+            rooms=host_store.rooms(connection),
+            size_ratios=host_store.size_ratios(connection),
+            escrow=host_store.escrow(connection),
+            checks=tuple(drill_store.checks(connection)),
+            readings=observation.readings,
+            held=observation.held,
+            maintenances=tuple(maintenance_store.open_ones(connection)),
+        )
+
+    def _not_obeyed_yet(self, requests: Iterable[Request]) -> list[Request]:
+        """Each once: the file of one that was obeyed may still be there after a crash."""
+        known = self._state.connection
+        return [
+            each
+            for each in {request.id: request for request in requests}.values()
+            if known.execute("SELECT 1 FROM obeyed WHERE id = ?", (each.id,)).fetchone() is None
+        ]
 
     def _is_spoken_to(self) -> bool:
         connection = self._state.connection

@@ -1,4 +1,7 @@
-"""Requests: what the command line asks of the daemon, one small JSON file each. The daemon decides, then removes it."""
+"""Requests: what the command line asks of the daemon, one small JSON file each.
+
+The daemon decides, writes that down, then removes the file: killed in between, it knows the request by its id.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,22 +49,29 @@ def ask(folder: Path, kind: str, **values: str | int | float) -> None:
         ) from error
 
 
-def take(folder: Path) -> Iterator[Request]:
-    """The requests that wait; each file is removed as it is taken, also when it is not a request."""
+def waiting(folder: Path) -> list[Request]:
+    """The requests that wait, in the order they were asked, a thousand at most; what is no request is removed."""
     try:
         entries = (entry.name for entry in os.scandir(folder))
         names = sorted(name for name in entries if name.endswith(".json") and not name.startswith("."))[:_MAX_WAITING]
     except OSError:
-        return
+        return []
+    found = []
     for name in names:
-        path = folder / name
-        request = _read(path)
-        try:
-            path.unlink()
-        except OSError:
-            continue  # a folder, or somebody else took it: what cannot be removed would be obeyed for ever
-        if request is not None:
-            yield request
+        request = _read(folder / name)
+        if request is None:
+            with suppress(OSError):  # a folder, or somebody else was quicker
+                (folder / name).unlink()
+        else:
+            found.append(request)
+    return found
+
+
+def remove(folder: Path, requests: Iterable[Request]) -> None:
+    """They were obeyed, and that is written down: one that cannot be removed is known by its id."""
+    for request in requests:
+        with suppress(OSError):
+            (folder / f"{request.id}.json").unlink()
 
 
 def _read(path: Path) -> Request | None:

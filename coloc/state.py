@@ -158,6 +158,10 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX maintenance_told_about ON maintenance_told (about);
     """,
+    """
+    -- Requests that were obeyed: their files are removed afterwards, and may come back after a crash.
+    CREATE TABLE obeyed (id TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -249,6 +253,7 @@ class State:
                 f"DELETE FROM outbox WHERE {_NOTHING_FOLLOWS} AND created_at < ?",  # noqa: S608 - a constant
                 (before,),
             )
+            connection.execute("DELETE FROM obeyed WHERE at < ?", (before,))
             connection.execute("DELETE FROM silences WHERE ends_at < ?", (before,))
             connection.execute("DELETE FROM maintenances WHERE ended_at < ?", (before,))
             connection.execute("DELETE FROM incident_history WHERE at < ?", (before,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,7 +74,9 @@ class TellingHouse:
             name: AppUsage(name, "_none", up=None if name in unknown else name not in down)
             for name in self.colocation.inventory.apps
         }
-        asked = [Request("1", str(ask["kind"]), {k: v for k, v in ask.items() if k != "kind"})] if ask else []
+        values = dict(ask or {})
+        number = str(values.pop("id", uuid.uuid4().hex))
+        asked = [Request(number, str(values.pop("kind")), values)] if ask else []
         self._evaluator.evaluate(self.config, Observation(self.colocation, Usage(usage)), asked, self.now)
 
     def said(self, channel: str = "matrix") -> list[Said]:

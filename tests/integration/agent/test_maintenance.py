@@ -205,6 +205,23 @@ def test_a_request_that_makes_no_sense_changes_nothing(house: Planning, nonsense
     assert store.latest(house.state.connection, 9) == []
 
 
+def test_a_request_whose_file_is_still_there_after_a_crash_is_obeyed_once(house: Planning) -> None:
+    wish = {"id": "0001-a", "verb": "declare", "title": "Upgrade", "by": "léa", "seconds": 60}
+    house.see(ask={"kind": "maintenance", **wish})
+    house.reopen()
+    house.see(ask={"kind": "maintenance", **wish})
+    assert [one.title for one in store.latest(house.state.connection, 9)] == ["Upgrade"]
+    house.see(ask={"kind": "maintenance", **wish, "id": "0002-b"})
+    assert len(store.latest(house.state.connection, 9)) == 2
+
+
+def test_no_more_than_fifty_stand_open(house: Planning) -> None:
+    for _ in range(51):
+        house.declare(app="")
+    assert len(store.open_ones(house.state.connection)) == 50
+    assert "Fifty are planned" in house.write('!maintenance "x" a0 now 1h')
+
+
 def test_a_title_from_outside_is_one_harmless_line(house: Planning) -> None:
     house.declare(seconds=60)
     house.ask("declare", title="@room <b>\n\u202ex" * 100, by="x", seconds=60)

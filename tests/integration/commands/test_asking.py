@@ -14,7 +14,7 @@ from agent.client import address_to_ask, ask_status
 from agent.status import to_json
 from coloc.config.places import Listen
 from coloc.errors import ColocError
-from coloc.requests import take
+from tests.fakes.asked import take
 from tests.fakes.daemon_page import free_port, sample_status, serving
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from agent.status import Past
 from coloc.errors import ColocError
-from coloc.requests import take
+from tests.fakes.asked import take
 from tests.fakes.daemon_page import HOSTILE, free_port, sample_status, serving
 from tests.integration.commands.test_asking import Shell
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from agent.doorbell import Doorbell
 from coloc.config.whole import Config
 from coloc.facts import Spool
-from coloc.requests import ask, take
+from coloc.requests import ask
+from tests.fakes.asked import take
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from coloc.errors import ColocError
-from coloc.requests import Request, ask, take
+from coloc.requests import Request, ask, remove, waiting
+from tests.fakes.asked import take
 
 
 def values(folder: Path) -> list[object]:
@@ -24,6 +25,17 @@ def test_what_was_asked_is_taken_once_in_its_order(tmp_path: Path) -> None:
     assert [request.values["incident"] for request in taken] == [0, 1, 2, 3, 4]
     assert taken[0] == Request(taken[0].id, "ack", {"incident": 0, "by": "léa"})
     assert list(take(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_waits_stays_until_it_was_obeyed(tmp_path: Path) -> None:
+    ask(tmp_path, "ack", incident=1)
+    ask(tmp_path, "ack", incident=2)
+    first, second = waiting(tmp_path)
+    assert waiting(tmp_path) == [first, second], "a kill in between loses nothing"
+    remove(tmp_path, [first])
+    assert waiting(tmp_path) == [second]
+    remove(tmp_path, [first, second])
     assert list(tmp_path.iterdir()) == []
 
 
