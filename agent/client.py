@@ -118,6 +118,14 @@ def ask_own_status(config: Config) -> Status:
     return status
 
 
+def own_status_or_none(config: Config) -> Status | None:
+    """The same; None when no agent answers. Raises ColocError for whatever else is wrong."""
+    try:
+        return ask_own_status(config)
+    except AgentSilent:
+        return None
+
+
 def parse_status(body: bytes, address: str) -> Status:
     """The daemon's JSON as our types. Raises ColocError for anything else."""
     return _parsed(Status, body, address)

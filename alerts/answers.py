@@ -34,6 +34,7 @@ _ANSWERS: Mapping[str, str] = {
     "maintenance not begun": n_("It has not begun yet: !maintenance cancel {id}"),
     "maintenance begun": n_("It goes on already: !maintenance end {id}"),
     "maintenance too long": n_("At most seven days long, within the next ninety days."),
+    "maintenance too many": n_("Fifty are planned or go on already: end or cancel some first."),
     "maintenance declared": n_("🔧 Declared as M{id}, from {time}"),
     "maintenance start": n_("🔧 M{id} has begun, until {time}"),
     "maintenance extend": n_("🔧 M{id} now ends at {time}"),

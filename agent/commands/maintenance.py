@@ -39,6 +39,7 @@ def declare(
     """Announce work; it begins by itself at its hour, and `start` begins it earlier."""
     from datetime import timedelta  # noqa: PLC0415 - `--help` must be quick
 
+    from agent.client import own_status_or_none  # noqa: PLC0415 - `--help` must be quick
     from agent.commands.alerts import a_name, a_span  # noqa: PLC0415
     from agent.maintenance.plan import Trouble, declared  # noqa: PLC0415
     from coloc.language import translator  # noqa: PLC0415
@@ -52,7 +53,7 @@ def declare(
     one = declared(title, name, now, begins_at, timedelta(seconds=seconds), app=app, project=project)
     if isinstance(one, Trouble):
         raise click.BadParameter("at most seven days long, and within the next ninety days", param_hint="--for, --from")
-    status, say = _status(config), translator(config.coloc.language, "commands")
+    status, say = own_status_or_none(config), translator(config.coloc.language, "commands")
     _check_scope(config, status, app, project)
     times = {"begin": for_people(one.begins_at, config.zone), "end": for_people(one.ends_at, config.zone)}
     click.echo(say("from {begin} to {end}").format(**times))
@@ -129,10 +130,11 @@ def cancel(context: Context, maintenance: int) -> None:
 
 
 def _change(context: Context, number: int, verb: str, done: str, *, seconds: float = 0) -> None:
-    from coloc.language import translator  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import own_status_or_none  # noqa: PLC0415 - `--help` must be quick
+    from coloc.language import translator  # noqa: PLC0415
 
     config = context.config()
-    status, say = _status(config), translator(config.coloc.language, "commands")
+    status, say = own_status_or_none(config), translator(config.coloc.language, "commands")
     _check_number(status, number, verb)
     _ask(config, verb, maintenance=number, seconds=seconds)
     _confirm(config, status, f"M{number} {say(done)}")
@@ -198,13 +200,3 @@ def _confirm(config: Config, status: Status | None, done: str) -> None:
 
     say = translator(config.coloc.language, "commands")
     click.echo(done if status is not None else say("the agent does not answer: the request waits for it"))
-
-
-def _status(config: Config) -> Status | None:
-    """What the daemon says; None when it does not answer."""
-    from agent.client import AgentSilent, ask_own_status  # noqa: PLC0415 - `--help` must be quick
-
-    try:
-        return ask_own_status(config)
-    except AgentSilent:
-        return None

@@ -37,6 +37,7 @@ def command() -> None:
 @click.pass_obj
 def set_(context: Context, /, *, everything: bool, span: str, by: str, why: str, **asked: str | None) -> None:
     """Keep quiet what fits every option given, also what only begins later; none is without an end."""
+    from agent.client import own_status_or_none  # noqa: PLC0415 - `--help` must be quick
     from agent.commands.alerts import a_name, a_span  # noqa: PLC0415 - `--help` must be quick
     from coloc.language import translator  # noqa: PLC0415
     from coloc.requests import ask  # noqa: PLC0415
@@ -48,7 +49,7 @@ def set_(context: Context, /, *, everything: bool, span: str, by: str, why: str,
             "say what to keep quiet: --app, --project, --host, --filesystem, --rule, or --everything"
         )
     config = context.config()
-    say, status = translator(config.coloc.language, "commands"), _status(config)
+    say, status = translator(config.coloc.language, "commands"), own_status_or_none(config)
     _check(config, status, covers)
     ask(config.paths.requests, "quiet", seconds=seconds, by=name, why=why[:300], **covers)
     if status is None:
@@ -83,11 +84,12 @@ def list_(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def lift(context: Context, silence: int) -> None:
     """End a silence now; what it kept quiet is told if it is still there."""
-    from coloc.language import translator  # noqa: PLC0415 - `--help` must be quick
+    from agent.client import own_status_or_none  # noqa: PLC0415 - `--help` must be quick
+    from coloc.language import translator  # noqa: PLC0415
     from coloc.requests import ask  # noqa: PLC0415
 
     config = context.config()
-    status, say = _status(config), translator(config.coloc.language, "commands")
+    status, say = own_status_or_none(config), translator(config.coloc.language, "commands")
     known = [each.id for each in status.silences] if status else [silence]
     if silence not in known:
         listed = ", ".join(map(str, known[:20])) or "none"
@@ -97,16 +99,6 @@ def lift(context: Context, silence: int) -> None:
         click.echo(say("the agent does not answer: the request waits for it"))
     else:
         click.echo(say("silence {id} is lifted in a few seconds").format(id=silence))
-
-
-def _status(config: Config) -> Status | None:
-    """What the daemon says; None when it does not answer."""
-    from agent.client import AgentSilent, ask_own_status  # noqa: PLC0415 - `--help` must be quick
-
-    try:
-        return ask_own_status(config)
-    except AgentSilent:
-        return None
 
 
 def _check(config: Config, status: Status | None, covers: Mapping[str, str]) -> None:

@@ -81,7 +81,7 @@ class Desk:
     ) -> Maintenance | Trouble:
         """A new one, told at once; it begins at once when its hour is now."""
         if len(store.open_ones(self._connection)) >= _MOST_OPEN:
-            return Trouble.TOO_LONG
+            return Trouble.TOO_MANY
         one = declared(
             " ".join(words.split())[:120] or "Maintenance",
             by[:60] or "?",

@@ -51,6 +51,7 @@ class Trouble(StrEnum):
     NOT_BEGUN = "not begun"  # cancel it instead
     BEGUN = "begun"  # it runs already: end it instead
     TOO_LONG = "too long"
+    TOO_MANY = "too many"
 
 
 @dataclass(frozen=True, slots=True)

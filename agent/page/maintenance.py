@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-
 from agent.page.paper import Paper, escape
 from agent.page.part import Part, Sheet
 from agent.page.words import MAINTENANCE_PHASES
@@ -15,7 +12,7 @@ _SHOWN = 10
 
 def sheet(paper: Paper) -> Sheet:
     """Every maintenance that is known, the coming ones first, and how to declare one."""
-    listed = maintenance_list(paper.status.maintenances, paper.word, paper.time, escape)
+    listed = maintenance_list(paper)
     body = f"<ul>{listed}</ul>" if listed else f"<p>{paper.word('No maintenance is declared')}</p>"
     declare = ("maintenance", "declare", paper.plain("WHAT"), "--app", paper.plain("APP"), "--for", "1h", "--by")
     commands = paper.commands(
@@ -24,28 +21,18 @@ def sheet(paper: Paper) -> Sheet:
     return Sheet(paper.word("Maintenances"), body + commands)
 
 
-def maintenance_list(
-    known: Sequence[MaintenanceStatus],
-    word: Callable[[str], str],
-    time: Callable[[datetime], str],
-    escape: Callable[[str], str],
-) -> str:
-    """A list; the empty text when there is none. No person is named."""
-    return "".join(f"<li>{_line(one, word, time, escape)}</li>" for one in known[:_SHOWN])
+def maintenance_list(paper: Paper) -> str:
+    """The items of a list; the empty text when there is none. No person is named."""
+    return "".join(f"<li>{_line(paper, one)}</li>" for one in paper.status.maintenances[:_SHOWN])
 
 
-def _line(
-    one: MaintenanceStatus,
-    word: Callable[[str], str],
-    time: Callable[[datetime], str],
-    escape: Callable[[str], str],
-) -> str:
+def _line(paper: Paper, one: MaintenanceStatus) -> str:
     kind = "bad" if one.phase == "overrun" or one.broken else "good" if one.phase == "ended" else "soft"
-    state = f'<span class="{kind}">{word(MAINTENANCE_PHASES[one.phase])}</span>'
-    when = f"{time(one.started_at or one.begins_at)} → {time(one.ended_at or one.ends_at)}"
-    parts = [f"M{one.id} {escape(one.title)}", state, escape(one.about) or word("the whole server"), when]
+    state = f'<span class="{kind}">{paper.word(MAINTENANCE_PHASES[one.phase])}</span>'
+    when = f"{paper.time(one.started_at or one.begins_at)} → {paper.time(one.ended_at or one.ends_at)}"
+    parts = [f"M{one.id} {escape(one.title)}", state, escape(one.about) or paper.word("the whole server"), when]
     if one.broken:
-        parts.append(f"{word('still broken')}: {escape('; '.join(one.broken[:5]))}")
+        parts.append(f"{paper.word('still broken')}: {escape('; '.join(one.broken[:5]))}")
     return " · ".join(parts)
 
 

@@ -85,7 +85,7 @@ def _listed(paper: Paper, heading: str, texts: tuple[str, ...] | list[str]) -> s
 
 def _maintenances(paper: Paper) -> str:
     """What is planned or worked on; nothing when there is none."""
-    listed = maintenance_list(paper.status.maintenances, paper.word, paper.time, escape)
+    listed = maintenance_list(paper)
     return f"<h2>{paper.word('Maintenances')}</h2><ul>{listed}</ul>" if listed else ""
 
 
