@@ -19,7 +19,7 @@ _KEPT = timedelta(hours=1)
 
 
 def channels_to_test(config: Config) -> tuple[str, ...]:
-    """The channels that a test speaks on when none is named: not the forum, which a test would litter."""
+    """The channels that a test speaks on when none is named: not the forum, nor a last resort, which it would litter."""
     return tuple(name for name in ("console", "matrix") if name == "console" or config.channels.matrix is not None)
 
 
@@ -50,6 +50,8 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
         yield "matrix", config.channels.matrix.room
     if config.channels.forum is not None:
         yield "forum", str(config.channels.forum.topic)
+    if config.channels.mail is not None:
+        yield "mail", "mail"
 
 
 def latest_tests(connection: sqlite3.Connection, now: datetime) -> Mapping[str, str]:

@@ -68,8 +68,8 @@ def config_points(config: Config) -> Iterator[Point]:
     if config.reaches("backup") and not config.backup.hosts:
         told = n_("the stage asks for backups, but no host is named")
         yield Point("backup", False, told, n_("add one below backup: hosts:"))
-    told_somewhere = config.channels.matrix or config.channels.forum or config.channels.console
-    if config.reaches("alert") and not told_somewhere:
+    is_told_somewhere = any(getattr(config.channels, name) is not None for name in config.channels.types())
+    if config.reaches("alert") and not is_told_somewhere:
         told = n_("the stage asks for alerts, but no channel is named")
         yield Point("channels", False, told, n_("add one below channels:"))
 

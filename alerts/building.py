@@ -41,6 +41,11 @@ def channels_of(config: Config, *, renew: bool = False) -> dict[str, Channel]:
 
         key = read_secret(find_secret("forum-key", forum.key_file))
         channels["forum"] = ForumChannel(forum.url, forum.user, key, forum.topic)
+    mail = config.channels.mail
+    if mail is not None:
+        from alerts.mail import MailChannel  # noqa: PLC0415
+
+        channels["mail"] = MailChannel(mail.server, mail.port, sender=mail.sender, to=mail.to, coloc=config.coloc.name)
     return channels
 
 

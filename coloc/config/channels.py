@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from coloc.config.marks import ReadBy, Within
-from coloc.config.values import Described, Place, nothing_means_defaults
+from coloc.config.values import Described, Place, Seconds, nothing_means_defaults
 
 
 class MatrixChannel(Described):
@@ -33,6 +33,26 @@ class ForumChannel(Described):
     language: Literal["fr", "en"] | None = None
 
 
+_ADDRESS = r"^[A-Za-z0-9._+=-]+@[A-Za-z0-9.-]+$"
+_QUARTER = 900.0  # seconds
+
+
+class MailChannel(Described):
+    """Mail to the adminsys through this machine's own postfix, when Matrix does not take our words, or always."""
+
+    sender: Annotated[str, Within(pattern=_ADDRESS)]
+    to: tuple[Annotated[str, Within(pattern=_ADDRESS)], ...]
+    server: Annotated[str, Within(pattern=r"^[A-Za-z0-9.:-]+$")] = "localhost"
+    port: Annotated[int, Within(gt=0, le=65535)] = 25
+    after: Seconds = _QUARTER
+    always: bool = False
+    language: Literal["fr", "en"] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.to:
+            raise ValueError("to: is empty; write at least one address: [root@example.org]")
+
+
 class ConsoleChannel(Described):
     """Messages on the agent's own output (the journal)."""
 
@@ -45,3 +65,4 @@ class Channels(Described):
     console: Annotated[ConsoleChannel | None, ReadBy(nothing_means_defaults)] = None
     matrix: MatrixChannel | None = None
     forum: ForumChannel | None = None
+    mail: MailChannel | None = None

@@ -28,6 +28,8 @@ EXAMPLES = {
     r"^ssh://[^\s-][^\s]*$": "a place such as ssh://coloc@friend.example.org/./backup",
     r"^[A-Za-z0-9_./-]+$": "a program such as borg-1.4 or /usr/bin/borg",
     r"^https?://\S+$": "an address such as https://forum.example.org",
+    r"^[A-Za-z0-9._+=-]+@[A-Za-z0-9.-]+$": "a mail address such as root@example.org",
+    r"^[A-Za-z0-9.:-]+$": "the name or address of a server, such as localhost",
     r"^[^:\x00-\x1f]{1,100}$": "a name without colons",  # of web-config's users
     r"^[a-z_]{1,40}(/[a-z_]{1,40})?$": "a category of YunoHost's catalog, such as communication or communication/chat",
     r"^/": "an absolute path such as /var/www/site",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import smtplib
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 
 from tests.fakes.sshd import free_port
@@ -14,6 +18,8 @@ from tests.fakes.waiting import until
 
 # Who receives decides how it ends: nothing leaves the machine.
 TRANSPORTS = {"sent.test": "discard:", "deferred.test": "retry:4.3.0 later", "bounced.test": "error:5.1.1 nobody"}
+TRANSPORTS |= {"kept.test": "virtual:"}  # one box for all of them, which tests read
+_BOX_OWNER = 61969
 _MAIN = """
 compatibility_level = 3.6
 myhostname = house.test
@@ -29,6 +35,11 @@ default_transport = error:5.0.0 nowhere
 smtpd_peername_lookup = no
 local_recipient_maps =
 smtpd_sender_login_maps =
+virtual_mailbox_base = {root}/box
+virtual_mailbox_maps = static:all/
+virtual_uid_maps = static:{owner}
+virtual_gid_maps = static:{owner}
+smtpd_sender_restrictions = check_sender_access inline:{{ {{ owned@house.test = 553 5.7.1 not logged in }} }}
 """
 SERVICES = """
 postlog unix-dgram n - n - 1 postlogd
@@ -45,6 +56,7 @@ discard unix - - n - - discard
 """
 _DOOR = """127.0.0.1:{port} inet n - n - - smtpd
 anvil unix - - n - 1 anvil
+virtual unix - n n - - virtual
 """
 _INSIDE = """set -e
 mount --make-rprivate /
@@ -58,11 +70,16 @@ class Postfix:
     """The running server; its log is where YunoHost's is, below `root`."""
 
     def __init__(self, root: Path, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.root, self._port, self._process = root, port, process
+        self.root, self.port, self._process = root, port, process
 
     @property
     def log(self) -> str:
         return _text(self.root / "var/log/mail.log")
+
+    def box(self) -> list[EmailMessage]:
+        """The mails that came to kept.test, in their order."""
+        files = sorted((self.root / "box/all/new").glob("*"), key=lambda path: path.stat().st_mtime_ns)
+        return [message_from_bytes(path.read_bytes(), policy=default) for path in files]
 
     def sendmail(self, uid: int, sender: str, *recipients: str) -> None:
         """As an account does: through the program."""
@@ -73,7 +90,7 @@ class Postfix:
 
     def smtp(self, sender: str, *recipients: str) -> None:
         """As a program of this machine does, without a login."""
-        with smtplib.SMTP("127.0.0.1", self._port, timeout=120) as client:
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=120) as client:
             client.sendmail(sender, recipients, b"Subject: x\r\n\r\nx\r\n")
 
 
@@ -105,8 +122,10 @@ def postfix(folder: Path) -> Iterator[Postfix]:
     """Start one that takes mail by SMTP as well."""
     root, port = folder / "root", free_port()
     (root / "var/log").mkdir(parents=True)
+    (root / "box").mkdir()
+    os.chown(root / "box", _BOX_OWNER, _BOX_OWNER)
     transports = ", ".join(f"{{ {domain} = {way} }}" for domain, way in TRANSPORTS.items())
-    main = _MAIN.format(root=root, transports=transports)
+    main = _MAIN.format(root=root, transports=transports, owner=_BOX_OWNER)
     master = SERVICES + _DOOR.format(port=port)
     with within_a_namespace(folder, main, master, root / "var/log/mail.log") as process:
         yield Postfix(root, port, process)

@@ -22,6 +22,7 @@ VALUES = {
     "channels": {
         "matrix": {"homeserver": "https://m.test", "room": "!a", "language": "en"},
         "forum": {"url": "https://f.test", "user": "c", "topic": 3},
+        "mail": {"sender": "c@house.test", "to": ["root@house.test"]},
     },
 }
 CONFIG = Config.model_validate(VALUES)
@@ -49,8 +50,9 @@ def test_every_channel_but_the_forum_says_a_word_that_rings_in_its_language(stat
     assert channels_to_test(CONFIG) == ("console", "matrix")
 
 
-def test_the_forum_is_posted_to_only_when_it_is_named(state: State) -> None:
-    assert [row["channel"] for row in written(state, channel="forum")] == ["forum"]
+@pytest.mark.parametrize("channel", ["forum", "mail"])
+def test_the_forum_and_last_resorts_speak_only_when_they_are_named(state: State, channel: str) -> None:
+    assert [row["channel"] for row in written(state, channel=channel)] == [channel]
 
 
 @pytest.mark.parametrize("values", [{"nonce": "x' OR 1"}, {"channel": "pigeon"}, {"nonce": ""}])
