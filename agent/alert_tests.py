@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from alerts.answers import server_test
 from coloc import outbox
+from coloc.config.channels import LAST_RESORTS
 from coloc.config.whole import Config
 from coloc.outbox import Kind
 from coloc.requests import Request
@@ -19,7 +20,7 @@ _KEPT = timedelta(hours=1)
 
 
 def channels_to_test(config: Config) -> tuple[str, ...]:
-    """The channels that a test speaks on when none is named: not the forum, nor a last resort, which it would litter."""
+    """The channels that a test speaks on when none is named: not the forum, nor a last resort: it would litter them."""
     return tuple(name for name in ("console", "matrix") if name == "console" or config.channels.matrix is not None)
 
 
@@ -50,8 +51,7 @@ def _places(config: Config) -> Iterator[tuple[str, str]]:
         yield "matrix", config.channels.matrix.room
     if config.channels.forum is not None:
         yield "forum", str(config.channels.forum.topic)
-    if config.channels.mail is not None:
-        yield "mail", "mail"
+    yield from ((name, name) for name in LAST_RESORTS if getattr(config.channels, name) is not None)
 
 
 def latest_tests(connection: sqlite3.Connection, now: datetime) -> Mapping[str, str]:

@@ -134,6 +134,9 @@ def secrets_of(config: Config) -> Mapping[str, Path]:
         named["channels.matrix.token_file"] = config.channels.matrix.token_file
     if config.channels.forum:
         named["channels.forum.key_file"] = config.channels.forum.key_file
+    if config.channels.webhook:
+        named["channels.webhook.url_file"] = config.channels.webhook.url_file
+        named["channels.webhook.secret_file"] = config.channels.webhook.secret_file
     for name, project in config.projects.items():
         named[f"projects.{name}.public_link_file"] = project.public_link_file
     return {place: file for place, file in named.items() if file is not None}

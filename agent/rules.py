@@ -283,7 +283,7 @@ def maintenance_overrun(situation: Situation) -> Iterator[Finding]:
 def messages_waiting(situation: Situation) -> Iterator[Finding]:
     """Messages that do not leave on a channel of coloc.yml; those of one that was taken out wait for it."""
     channels = situation.config.channels
-    on = {"console"} | {name for name in ("matrix", "forum", "mail") if getattr(channels, name) is not None}
+    on = {"console"} | {name for name in channels.types() if getattr(channels, name) is not None}
     for finding in measured(situation, "messages_waiting"):
         if dict(finding.labels)["channel"] in on:
             yield finding

@@ -3,7 +3,7 @@
 The rules, in plain sentences:
 * Matrix and the forum are used from the stage `alert` on; the console always. An incident lives in its project's room
   when it has one, else the machine's, and stays where it was first told, whatever coloc.yml says later. The forum hears
-  of what is critical and half an hour old;
+  of what is critical and half an hour old; when mail and the webhook speak, says `last_resorts.py`;
 * an incident is one message per channel: the first is new, every later word edits it. What begins together within
   seconds is one message, a storm as well: it rings once, and names them all;
 * how loudly, says `loudness.py`. What waits is told when its time has come; on the console the night is no reason
@@ -23,11 +23,14 @@ from datetime import datetime
 from agent import incident_store, told_store
 from agent.aged import aged
 from agent.incidents import Change, Incident, Phase, Severity
+from agent.last_resorts import last_resorts_for, room_of, says_more
 from agent.loudness import Loudness
 from agent.told_store import Place
 from alerts import messages, together
 from alerts.history import history_line
+from alerts.hushing import heard_from
 from coloc import outbox
+from coloc.config.channels import LAST_RESORTS
 from coloc.config.whole import Config
 from coloc.outbox import Kind
 
@@ -107,7 +110,9 @@ class Teller:
         """Put one incident where it belongs; returns it with its marks."""
         incident, over = item.incident, item.incident.phase is Phase.RESOLVED
         told = told_store.places(connection, incident.id)
-        unheard = [route for route in self.routes(incident, now) if route.channel not in told]
+        last = last_resorts_for(connection, self._config, incident, item.loudness, told, now=now)
+        routes = [*self.routes(incident, now), *(Route(name, name, self._language(name)) for name in last)]
+        unheard = [route for route in routes if route.channel not in told]
         now_heard = [route for route in unheard if _begins(route, item)]
         waits = _what_waits(item, is_told=bool(told), all_heard=len(now_heard) == len(unheard))
         due = bool(incident.held) and not waits and not over and item.loudness.is_heard
@@ -119,6 +124,8 @@ class Teller:
         loud = item.loudness is Loudness.RINGS
         if change is not None:
             for place in told.values():
+                if place.channel in LAST_RESORTS and not says_more(connection, self._config, place, change, now):
+                    continue
                 _retell(place, incident, change, turn, loud=loud, now=now)
         for route in now_heard:
             turn.news.setdefault(route, _Words()).add(incident, rings=loud and not over)
@@ -145,6 +152,8 @@ class Teller:
         known = [incident_store.get(connection, number) for number in told_store.told_by(connection, place.about)]
         incidents = sorted((each for each in known if each is not None), key=_importance)
         message = self._message(incidents, self._language(place.channel), now)
+        if place.channel == "matrix" and kind is Kind.EDIT and (before := heard_from(connection, place.about)):
+            message = messages.told_elsewhere(message, before, self._language(place.channel))
         outbox.add(
             connection,
             channel=place.channel,
@@ -215,9 +224,7 @@ class Teller:
         if not self._config.reaches("alert"):
             return
         if channels.matrix is not None:
-            project = self._config.projects.get(dict(incident.labels).get("project", ""))
-            room = (project.room if project else None) or channels.matrix.room
-            yield Route("matrix", room, self._language("matrix"))
+            yield Route("matrix", room_of(self._config, incident), self._language("matrix"))
         if channels.forum is not None and any(aged([incident], now)):
             yield Route("forum", str(channels.forum.topic), self._language("forum"))
 
@@ -234,7 +241,7 @@ def rings_in_thread(incident: Incident, change: Change, now: datetime) -> bool:
 def _retell(place: Place, incident: Incident, change: Change, turn: _Turn, *, loud: bool, now: datetime) -> None:
     """A word more about what a place knows: an edit, and in Matrix a line in the thread."""
     rings = loud and rings_in_thread(incident, change, now)
-    if change is not Change.ESCALATED:
+    if change is not Change.ESCALATED or place.channel in LAST_RESORTS:
         turn.edit(place, incident, rings=rings and change is Change.WORSE and place.channel != "matrix")
     if place.channel == "matrix" and (rings or change is not Change.ESCALATED):
         turn.line(place, incident, change, rings=rings)

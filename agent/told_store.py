@@ -62,6 +62,16 @@ def last_message(connection: sqlite3.Connection, channel: str, target: str) -> L
     return LastMessage(row["about"], parse_iso(row["began_at"]), parse_iso(row["joined_at"]), bool(row["rings"]))
 
 
+def is_heard(connection: sqlite3.Connection, number: int, place: Place) -> bool:
+    """True when something was said there since the incident became part of its message."""
+    row = connection.execute(
+        "SELECT 1 FROM told JOIN outbox ON outbox.about = told.about AND outbox.created_at >= told.at "
+        "WHERE told.incident = ? AND told.channel = ? AND outbox.state = 'sent' LIMIT 1",
+        (number, place.channel),
+    ).fetchone()
+    return row is not None
+
+
 def remember(
     connection: sqlite3.Connection, numbers: Iterable[int], place: Place, now: datetime, *, rings: bool
 ) -> None:

@@ -10,7 +10,7 @@ from alerts.channel import Channel
 from alerts.console import ConsoleChannel
 from coloc.config.channels import MatrixChannel as MatrixKeys
 from coloc.config.whole import Config
-from coloc.secrets import find_secret, read_secret, read_secrets
+from coloc.secrets import Secret, find_secret, read_secret, read_secrets
 
 if TYPE_CHECKING:
     from alerts.matrix_listener import MatrixListener
@@ -46,6 +46,13 @@ def channels_of(config: Config, *, renew: bool = False) -> dict[str, Channel]:
         from alerts.mail import MailChannel  # noqa: PLC0415
 
         channels["mail"] = MailChannel(mail.server, mail.port, sender=mail.sender, to=mail.to, coloc=config.coloc.name)
+    webhook = config.channels.webhook
+    if webhook is not None:
+        from alerts.webhook import WebhookChannel  # noqa: PLC0415
+
+        url = read_secret(webhook.url_file) if webhook.url_file else Secret(webhook.url or "")
+        secret = read_secret(webhook.secret_file) if webhook.secret_file else None
+        channels["webhook"] = WebhookChannel(url, secret, sign=webhook.sign, coloc=config.coloc.name)
     return channels
 
 

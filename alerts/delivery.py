@@ -8,6 +8,7 @@ The rules, in plain sentences:
   line for the thread of such a message is dropped: the message itself says as much;
 * a row that nobody can read is given up; so is one that fails again and again while another of the same room passes.
   What is given up is logged, told elsewhere (see alerts.elsewhere), and stays in the outbox as refused;
+* what a last resort (mail, webhook) said loses its ring in Matrix, see alerts.hushing;
 * what waits for a human, or has waited for ten minutes, is told elsewhere at once, and again when it is over;
 * when many messages wait that would be new to one room (a burst, an outage), they become one digest with the last word
   of each; the digest row and the end of the rows that it tells are one transaction. A row that was tried already is
@@ -29,8 +30,10 @@ from pathlib import Path
 from alerts.channel import Blocked, Channel, Outcome, Refused, Retry, Sent
 from alerts.counts import Counts
 from alerts.elsewhere import Elsewhere, Place, tell_over, tell_trouble
+from alerts.hushing import hush
 from alerts.messages import digest, given_up, titles_of
 from coloc import outbox
+from coloc.config.channels import LAST_RESORTS
 from coloc.outbox import Kind, Row
 from coloc.state import State, connect_again
 from coloc.times import now_utc
@@ -256,7 +259,7 @@ class _Worker:
         now = self._delivery.now()
         with state.transaction() as connection:
             outbox.settle(connection, row_id, state="refused", now=now, error=why)
-            for place in self._places():
+            for place in self._places_for_the_dead(key):
                 outbox.add(
                     connection,
                     channel=place.channel,
@@ -270,7 +273,13 @@ class _Worker:
         self._delivery.counts.failed(self._channel.name, "refused")
 
     def _places(self) -> Sequence[Place]:
-        return self._delivery.elsewhere(self._channel.name, self._target)
+        """Where to tell that a channel is in trouble; last resorts hear of it by the rule `messages_waiting`."""
+        return [place for place in self._delivery.elsewhere(self._channel.name, self._target) if not place.is_last]
+
+    def _places_for_the_dead(self, key: str) -> Sequence[Place]:
+        """Where to tell of a dead letter: everywhere else; of the news of another one only in the journal."""
+        places = self._delivery.elsewhere(self._channel.name, self._target)
+        return [place for place in places if place.channel == "console" or not key.startswith("given-up:")]
 
     def _settle(self, state: State, row: Row, outcome: Outcome) -> None:
         now, clock = self._delivery.now(), self._delivery.clock()
@@ -280,6 +289,8 @@ class _Worker:
                 alone = outcome.instead or (row.kind is not Kind.NEW and row.about_remote_id is None)
                 if alone and outcome.remote_id:
                     outbox.name_remotely(connection, row.about, outcome.remote_id)
+                if self._channel.name in LAST_RESORTS:
+                    hush(connection, row, self._delivery.language)
                 if row.attempts:
                     tell_over(connection, row, self._places(), now)
             elif not isinstance(outcome, Refused):
@@ -313,7 +324,7 @@ class _Worker:
             rows = outbox.foldable(connection, self._channel.name, self._target)
             titles = [title for row in rows for title in titles_of(row.message.text)]
             key = f"digest:{self._channel.name}:{self._target}:{rows[-1].id}"
-            outbox.drop(connection, [row.id for row in rows], why=f"told in {key}")
+            outbox.fold(connection, [row.id for row in rows], key)
             outbox.add(
                 connection,
                 channel=self._channel.name,

@@ -1,7 +1,8 @@
 """Trouble of a channel, told where people can still hear it: once, and edited when it is over.
 
 A room of Matrix that does not take our words is told of in the machine's room; when that one is in trouble, or the
-forum, the others say so. The forum itself is never used for this. The console (the journal) always hears.
+forum, the others say so. The forum itself is never used for this, a last resort only for a dead letter. The console
+(the journal) always hears.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 
 from alerts.messages import channel_in_trouble, channel_well_again
 from coloc import outbox
+from coloc.config.channels import LAST_RESORTS
 from coloc.config.whole import Config
 from coloc.outbox import Kind, Message, Row
 
@@ -24,6 +26,7 @@ class Place:
     channel: str
     target: str
     language: str
+    is_last: bool = False  # a last resort
 
 
 Elsewhere = Callable[[str, str], Sequence[Place]]  # a channel and target in trouble → where to tell of it
@@ -34,9 +37,14 @@ def elsewhere_of(config: Config) -> Elsewhere:
     language, matrix = config.coloc.language, config.channels.matrix
     console = Place("console", "console", language)
     room = Place("matrix", matrix.room, matrix.language or language) if matrix and config.reaches("alert") else None
+    last = [
+        Place(name, name, described.language or language, is_last=True)
+        for name in LAST_RESORTS
+        if (described := getattr(config.channels, name)) is not None and config.reaches("alert")
+    ]
 
     def places(channel: str, target: str) -> list[Place]:
-        known = [place for place in (room, console) if place is not None]
+        known = [place for place in (room, *last, console) if place is not None]
         return [place for place in known if (place.channel, place.target) != (channel, target)]
 
     return places

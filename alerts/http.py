@@ -72,7 +72,7 @@ class Http:
             with self._session.request(
                 method,
                 self._base + path,
-                data=None if body is None else _encoded(body),
+                data=None if body is None else encoded(body),
                 headers={**self._headers, **headers, "Content-Type": "application/json"},
                 timeout=_TIMEOUT,
                 allow_redirects=False,
@@ -92,7 +92,7 @@ class Http:
         self._session.close()
 
 
-def _encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Mapping[str, Any]) -> bytes:
     """JSON; half a character (a lone surrogate) becomes a question mark instead of a message that never leaves."""
     return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 

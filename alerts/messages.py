@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
@@ -215,6 +215,12 @@ def channel_well_again(channel: str, target: str, language: str) -> Message:
     say = translator(language)
     head = say("Messages get through again on {channel}: {target}")
     return _message(f"✅ {head.format(channel=plain(channel), target=plain(target))}", [])
+
+
+def told_elsewhere(message: Message, channels: Sequence[str], language: str) -> Message:
+    """The message with a line that says where people heard of it before."""
+    line = translator(language)("Told before by: {channels}").format(channels=", ".join(channels))
+    return replace(message, text=f"{message.text}\n{line}", html=f"{message.html}<br>{escape(line)}")
 
 
 def known_of(incident: IncidentText, language: str, zone: ZoneInfo) -> tuple[str, str]:

@@ -19,6 +19,8 @@ from coloc.times import iso, parse_iso
 
 _LONGEST_WAIT = timedelta(days=1)  # nobody asks for more: beyond it the clock was set back, and the message is due
 
+_TOLD_IN = "told in "
+
 
 class Kind(StrEnum):
     """How a message stands to the others."""
@@ -77,7 +79,7 @@ def add(
 
     A waiting edit of the same message is replaced: only the last text counts.
     """
-    payload = json.dumps({"text": message.text, "html": message.html, "rings": message.rings})
+    payload = _payload(message)
     added = connection.execute(
         "INSERT INTO outbox (channel, target, kind, key, about, payload, txn_id, created_at, next_try_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
@@ -196,6 +198,49 @@ def _last_word(connection: sqlite3.Connection, row: sqlite3.Row) -> Message:
     return _message(row, row["payload"] if edit is None else edit["payload"])
 
 
+def stalled(connection: sqlite3.Connection, channel: str, target: str, since: datetime, tries: int) -> bool:
+    """True when the oldest message of a queue was written before `since` and tried so often, and still waits."""
+    row = connection.execute(
+        "SELECT created_at, attempts FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? "
+        "ORDER BY id LIMIT 1",
+        (channel, target),
+    ).fetchone()
+    return row is not None and row["attempts"] >= tries and row["created_at"] <= iso(since)
+
+
+def carriers(connection: sqlite3.Connection, about: str) -> list[Row]:
+    """The messages that wait and tell of `about`: its own, and digests that it became part of."""
+    rows = connection.execute(
+        "SELECT * FROM outbox WHERE state IN ('waiting', 'blocked') AND (about = ? OR key IN "
+        "(SELECT substr(error, ?) FROM outbox WHERE about = ? AND state = 'dropped' AND error LIKE ? || '%')) "
+        "ORDER BY id",
+        (about, len(_TOLD_IN) + 1, about, _TOLD_IN),
+    ).fetchall()
+    found = []
+    for row in rows:
+        with suppress(BadRow):  # it is given up when its turn comes
+            found.append(_row(connection, row))
+    return found
+
+
+def carried_by(connection: sqlite3.Connection, row: Row) -> list[str]:
+    """The messages that a row tells of: its own, or those that became a digest."""
+    if not row.key.startswith("digest:"):
+        return [row.about]
+    rows = connection.execute("SELECT DISTINCT about FROM outbox WHERE error = ?", (_TOLD_IN + row.key,))
+    return [found[0] for found in rows]
+
+
+def fold(connection: sqlite3.Connection, ids: Sequence[int], into: str) -> None:
+    """End rows that the digest `into` tells, inside the caller's transaction."""
+    drop(connection, ids, why=_TOLD_IN + into)
+
+
+def reword(connection: sqlite3.Connection, row_id: int, message: Message) -> None:
+    """Another text for a message that still waits; one that was heard already, unknown to us, keeps its first."""
+    connection.execute("UPDATE outbox SET payload = ? WHERE id = ?", (_payload(message), row_id))
+
+
 def drop(connection: sqlite3.Connection, ids: Sequence[int], *, why: str) -> None:
     """End rows that another row tells, inside the caller's transaction, with the edits of them that still wait."""
     for row_id in ids:
@@ -213,6 +258,10 @@ def depth(connection: sqlite3.Connection) -> Mapping[str, tuple[int, datetime]]:
         "SELECT channel, count(*), min(created_at) FROM outbox WHERE state IN ('waiting', 'blocked') GROUP BY channel"
     )
     return {row[0]: (row[1], parse_iso(row[2])) for row in rows}
+
+
+def _payload(message: Message) -> str:
+    return json.dumps({"text": message.text, "html": message.html, "rings": message.rings})
 
 
 def _message(row: sqlite3.Row, payload: str) -> Message:

@@ -162,6 +162,10 @@ MIGRATIONS = (
     -- Requests that were obeyed: their files are removed afterwards, and may come back after a crash.
     CREATE TABLE obeyed (id TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    """
+    -- Which messages tell of one is asked for each incident while Matrix is silent.
+    CREATE INDEX outbox_about ON outbox (about);
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)

@@ -26,7 +26,7 @@ def command() -> None:
 
 
 @command.command("test")
-@click.option("--channel", help="One channel alone: console, matrix, forum (a post in the thread), mail.")
+@click.option("--channel", help="One channel alone: console, matrix, forum (a post in the thread), mail, webhook.")
 @click.pass_obj
 def test(context: Context, channel: str | None) -> int:
     """Send a test message through the daemon and its outbox; exit code 1 when it does not arrive within a minute."""
@@ -56,7 +56,7 @@ def test(context: Context, channel: str | None) -> int:
 
 
 def _known(config: Config, channel: str | None) -> None:
-    known = {"console"} | {name for name in ("matrix", "forum", "mail") if getattr(config.channels, name) is not None}
+    known = {"console"} | {name for name in config.channels.types() if getattr(config.channels, name) is not None}
     if channel is not None and channel not in known:
         raise ColocError(f"there is no channel {channel!r} in coloc.yml", hint=f"channels: {', '.join(sorted(known))}")
 

@@ -33,6 +33,7 @@ class ForumChannel(Described):
     language: Literal["fr", "en"] | None = None
 
 
+LAST_RESORTS = ("mail", "webhook")  # they speak when Matrix does not take our words, or always
 _ADDRESS = r"^[A-Za-z0-9._+=-]+@[A-Za-z0-9.-]+$"
 _QUARTER = 900.0  # seconds
 
@@ -53,6 +54,22 @@ class MailChannel(Described):
             raise ValueError("to: is empty; write at least one address: [root@example.org]")
 
 
+class WebhookChannel(Described):
+    """An address that takes what mail would, as JSON. An address that is a secret itself lies in a file."""
+
+    url: Annotated[str, Within(pattern=r"^https?://\S+$")] | None = None
+    url_file: Place | None = None
+    secret_file: Place | None = None
+    sign: Literal["bearer", "hmac"] = "bearer"
+    after: Seconds = _QUARTER
+    always: bool = False
+    language: Literal["fr", "en"] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("url: or url_file: write one of them, the address or the file that holds it")
+
+
 class ConsoleChannel(Described):
     """Messages on the agent's own output (the journal)."""
 
@@ -66,3 +83,4 @@ class Channels(Described):
     matrix: MatrixChannel | None = None
     forum: ForumChannel | None = None
     mail: MailChannel | None = None
+    webhook: WebhookChannel | None = None
