@@ -42,6 +42,7 @@ COMMANDS = {
     "silence": ("silence", "Keep quiet what a rule, app, project or host would say, until an end."),
     "maintenance": ("maintenance", "Declare planned work: told on forum and in rooms, quiet while it lasts."),
     "upgrade-check": ("upgrade_check", "Before an upgrade: proven backup, room, maintenance, notes."),
+    "heartbeat": ("heartbeat", "On a friend's server: does the agent of a colocation still work?"),
     "incident": ("incident", "One incident as a timeline, for the forum or the minutes."),
     "quota": ("quota", "Use, limits, what is done about it; take it all back."),
     "charter": ("charter", "The points of the charter that are not kept."),

@@ -173,6 +173,7 @@ class Daemon:
         except Exception:  # one tick of the daemon: the next may be better, and the watchdog counts
             logger.exception("a tick failed")
         else:
+            house.beat(now)
             if house.alive(self._clocks.monotonic()):
                 self._notifier.alive()
 

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 from prometheus_client.metrics_core import Metric
 
@@ -32,6 +31,7 @@ from agent.enforcement import Around
 from agent.enforcing import Enforced, Enforcing
 from agent.fair_use import SPANS as FAIR_SPANS
 from agent.giving_way import giving_way
+from agent.heart import HasMoved, Heart, heartbeat_route
 from agent.measured_rules import custom_spans
 from agent.metric_rules import SPANS
 from agent.observation import Observation
@@ -77,13 +77,6 @@ _SAVE_SECONDS = 60.0  # what is not saved is counted again after a crash: rarely
 _STUCK_SECONDS = 45.0  # below WatchdogSec: a part that did not move for so long is stuck
 
 
-class HasMoved(Protocol):
-    """A part that says when it last moved, on the monotonic clock; None while it never did."""
-
-    @property
-    def moved_at(self) -> float | None: ...
-
-
 def all_moved(parts: Iterable[HasMoved], since: float, clock: float) -> bool:
     """True when every part has moved lately; one that never did is given the same time from the start on."""
     return all(clock - (since if part.moved_at is None else part.moved_at) < _STUCK_SECONDS for part in parts)
@@ -123,6 +116,7 @@ class House:
         self._charter = CharterKeeper(config, state)
         self._links = public_links(config)
         self._remembered = StateMemory(state.path, config.zone)
+        self._heart = Heart((self._sampler, self._delivery))
         self._since = time.monotonic()
         self._status: Status | None = None
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
@@ -252,6 +246,10 @@ class House:
         """True when sampler and delivery have both moved lately; the daemon feeds the watchdog only then."""
         return all_moved((self._sampler, self._delivery), self._since, clock)
 
+    def beat(self, now: datetime) -> None:
+        """The daemon has decided and written: together with sampler and outbox that was a full round."""
+        self._heart.beat(now, time.monotonic())
+
     def _families(self, observation: Observation, status: Status) -> list[Metric]:
         colocation, name = observation.colocation, self.config.coloc
         return [
@@ -267,6 +265,7 @@ class House:
             **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
             **page_routes(shelf),
             **({PUBLIC: public_route(shelf, self._links)} if self._links else {}),
+            "/heartbeat": heartbeat_route(self.config.coloc.name, self._heart, lambda: self._status),
             "/api/v1/status": self._api,
             "/api/v1/incidents": past_route(self.config, self._state.path),
         }

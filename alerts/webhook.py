@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from alerts.address import split_address
 from alerts.channel import Blocked, Outcome, Refused, Retry, Sent
 from alerts.http import Answer, Http, encoded
 from alerts.reasons import reason
-from coloc.errors import ConfigError
 from coloc.outbox import Row
 from coloc.secrets import Secret
 from coloc.times import iso
@@ -72,29 +70,6 @@ def body_of(row: Row, coloc: str) -> dict[str, Any]:
         "text": row.message.text[:_LONGEST],
         "decided_at": iso(row.created_at),
     }
-
-
-def split_address(url: Secret) -> tuple[str, str]:
-    """Server and path of an address. Raises ConfigError unless it is https, or http to this very machine."""
-    try:
-        parts = urlsplit(url.reveal())
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"} or (parts.scheme == "http" and not _is_loopback(host)):
-        # The address is not repeated, nor what the library says of it.
-        raise ConfigError(
-            "an address that messages go to is neither https nor on this machine",
-            hint="write https://…, or http://127.0.0.1:PORT/… for a program of this server",
-        ) from None
-    return f"{parts.scheme}://{parts.netloc}", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _trouble(answer: Answer) -> Outcome:
