@@ -41,6 +41,7 @@ from agent.page.public_links import public_links
 from agent.page.remembered import StateMemory
 from agent.page.routes import Shelf, page_routes
 from agent.past import past_route
+from agent.pinging import pinger_families, pinger_of, remember
 from agent.quota_agreements import Agreements
 from agent.quota_use import quota_spans
 from agent.quotas import Standing
@@ -117,6 +118,7 @@ class House:
         self._links = public_links(config)
         self._remembered = StateMemory(state.path, config.zone)
         self._heart = Heart((self._sampler, self._delivery))
+        self._pinger = pinger_of(voice, state, now)
         self._since = time.monotonic()
         self._status: Status | None = None
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
@@ -138,7 +140,7 @@ class House:
         self._sampler.start()
         self._delivery.start()
         self._web.start()
-        for part in (self._listener, self._units):
+        for part in (self._listener, self._units, self._pinger):
             if part is not None:
                 part.start()
 
@@ -147,7 +149,7 @@ class House:
         if self._web is not None:
             self._web.stop()
             self._web = None
-        for part in (self._listener, self._units):
+        for part in (self._listener, self._units, self._pinger):
             if part is not None:
                 part.stop()
         self._delivery.stop()
@@ -155,6 +157,7 @@ class House:
         self._sampler.stop()
         try:
             self._memory.save(self._state)
+            remember(self._pinger, self._state)
             self._charter.save(now_utc())
         except StateError as error:  # the next start counts again what was not saved
             logger.warning("what the collectors know was not saved", extra={"why": error.sentence()})
@@ -239,6 +242,7 @@ class House:
         self._status = status
         if time.monotonic() - self._saved_at > _SAVE_SECONDS:
             self._memory.save(self._state)
+            remember(self._pinger, self._state)
             self._saved_at = time.monotonic()
         self._charter.save_when_due(now)
 
@@ -248,7 +252,8 @@ class House:
 
     def beat(self, now: datetime) -> None:
         """The daemon has decided and written: together with sampler and outbox that was a full round."""
-        self._heart.beat(now, time.monotonic())
+        if self._heart.beat(now, time.monotonic()) and self._pinger is not None:
+            self._pinger.ping()
 
     def _families(self, observation: Observation, status: Status) -> list[Metric]:
         colocation, name = observation.colocation, self.config.coloc
@@ -257,6 +262,7 @@ class House:
             *status_families(status, colocation),
             *incident_families(open_by_severity(status.incidents)),
             *delivery_families(self._state.connection, self._delivery.counts),
+            *pinger_families(self._pinger),
         ]
 
     def _routes(self) -> dict[str, Route]:

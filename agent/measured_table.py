@@ -255,6 +255,15 @@ MEASURED = (
         unit="seconds",
     ),
     RuleSpec(
+        "heartbeat_failing",
+        (),
+        ((_WARNING, "(time() - coloc_heartbeat_awaited_since_timestamp_seconds{HERE}) >= ABOVE"),),
+        wait=_MINUTE,
+        clear_after=_MINUTE,
+        above=15 * 60,
+        unit="seconds",
+    ),
+    RuleSpec(
         "reboot_required",
         (),
         ((_INFO, "coloc_reboot_required{HERE} == 1"),),

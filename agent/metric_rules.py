@@ -128,6 +128,12 @@ def _messages_waiting(readings: Readings, now: datetime) -> Figures:
         yield labels, now.timestamp() - oldest if waiting and oldest is not None else 0.0
 
 
+def _heartbeat_failing(readings: Readings, now: datetime) -> Figures:
+    """How long no ping has arrived; nothing without `heartbeat:`."""
+    for labels, since in readings.now("coloc_heartbeat_awaited_since_timestamp_seconds"):
+        yield labels, now.timestamp() - since
+
+
 FIGURES: Mapping[str, Callable[[Readings, datetime], Figures]] = {
     "service_down": _is_zero("coloc_service_up"),
     "app_crash_loop": _grown("coloc_unit_restarts_total", TEN_MINUTES),
@@ -149,6 +155,7 @@ FIGURES: Mapping[str, Callable[[Readings, datetime], Figures]] = {
     "mail_burst": _grown("coloc_app_mail_messages_total", HOUR),
     "mail_queue_long": _value("coloc_mail_open"),
     "messages_waiting": _messages_waiting,
+    "heartbeat_failing": _heartbeat_failing,
     "reboot_required": _value("coloc_reboot_required"),
     "security_upgrades_waiting": _value("coloc_packages_waiting", kind="security"),
 }
@@ -174,6 +181,7 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "mail_burst": ("coloc_app_mail_messages_total",),
     "mail_queue_long": ("coloc_mail_open",),
     "messages_waiting": ("coloc_outbox_messages",),
+    "heartbeat_failing": ("coloc_heartbeat_awaited_since_timestamp_seconds",),
     "reboot_required": ("coloc_reboot_required",),
     "security_upgrades_waiting": ("coloc_packages_waiting",),
 }

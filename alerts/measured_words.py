@@ -107,6 +107,11 @@ MEASURED: Mapping[str, Words] = {
         n_("The oldest has waited for about {hours} h"),
         n_("See what is wrong and what to do: coloc-agent check; nothing is lost"),
     ),
+    "heartbeat_failing": Words(
+        n_("The heartbeat's ping does not arrive: nobody would notice that this server is silent"),
+        n_("For about {hours} h"),
+        n_("See why: journalctl -u coloc-agent | grep ping; mend heartbeat: in coloc.yml"),
+    ),
     "reboot_required": Words(
         n_("The server waits for a reboot"),
         "",

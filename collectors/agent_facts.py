@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, UnknownMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, UnknownMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from collectors.labels import clean
@@ -37,6 +37,18 @@ class QuotaFact:
     soft: float
     hard: float
     used: float | None
+
+
+def ping_families(awaited_since: datetime, arrived: int, failed: int) -> list[Metric]:
+    """How the pings of the heartbeat went."""
+    awaited = GaugeMetricFamily(
+        "coloc_heartbeat_awaited_since_timestamp_seconds", "The last ping that arrived, else since when one is awaited."
+    )
+    awaited.add_metric([], awaited_since.timestamp())
+    pings = CounterMetricFamily("coloc_heartbeat_pings", "Pings since the agent began.", labels=["result"])
+    pings.add_metric(["arrived"], arrived)
+    pings.add_metric(["failed"], failed)
+    return [awaited, pings]
 
 
 def backup_families(rows: Iterable[BackupFact]) -> list[Metric]:

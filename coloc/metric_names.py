@@ -90,6 +90,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "coloc_filesystem_read_only": ("mount",),
     "coloc_filesystem_size_bytes": ("mount",),
     "coloc_filesystem_used_ratio": ("mount",),
+    "coloc_heartbeat_awaited_since_timestamp_seconds": (),
+    "coloc_heartbeat_pings_total": ("result",),
     "coloc_incidents": ("severity",),
     "coloc_info": ("coloc", "kind"),
     "coloc_machine_boot_timestamp_seconds": (),

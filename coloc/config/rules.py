@@ -47,6 +47,7 @@ RULE_THRESHOLDS: Mapping[str, tuple[str, str] | None] = {
     "mail_burst": ("above", "count"),
     "mail_queue_long": ("above", "count"),
     "messages_waiting": ("above", "seconds"),
+    "heartbeat_failing": ("above", "seconds"),
     "reboot_required": None,
     "security_upgrades_waiting": ("above", "count"),
 }

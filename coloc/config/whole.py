@@ -14,6 +14,7 @@ from coloc.config.charter import Charter, OptionalCharter
 from coloc.config.custom_rules import CustomRule
 from coloc.config.documents import MAX_TOLD
 from coloc.config.enforcement import Enforce, parse_enforce
+from coloc.config.heartbeat import Heartbeat
 from coloc.config.marks import ReadBy
 from coloc.config.places import DatabaseServers, Listen, Paths, Sampling, parse_listen
 from coloc.config.projects import Adminsys, AppEntry, Project
@@ -55,6 +56,7 @@ class Config(Described):
     enforce: Annotated[Enforce | None, ReadBy(parse_enforce)] = None
     backup: Backup = Backup()
     channels: Channels = Channels()
+    heartbeat: Heartbeat | None = None
     charter: OptionalCharter = Charter()
     rules: dict[RuleName, Annotated[RuleChange, ReadBy(with_other_names)]] = field(default_factory=dict)
     custom_rules: dict[Name, Annotated[CustomRule, ReadBy(with_other_names)]] = field(default_factory=dict)

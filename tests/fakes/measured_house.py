@@ -17,6 +17,7 @@ from collectors.agent_facts import (
     backup_families,
     incident_families,
     name_families,
+    ping_families,
     quota_families,
 )
 from collectors.backends import Backends
@@ -234,6 +235,7 @@ class MeasuredHouse:
         ]
         self.sampler.put("names", name_families(APPS, coloc="demo", kind="cloud", version="0.1.0"))
         self.sampler.put("backups", backup_families(backups))
+        self.sampler.put("pings", ping_families(NOW, 3, 1))
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("rules", _judged())
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))

@@ -9,11 +9,13 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,6 +126,35 @@ def test_it_says_ready_feeds_the_watchdog_and_ends_within_seconds(agent: Agent) 
     assert agent.process.wait(timeout=20) == 0
     assert time.monotonic() - began < 15
     assert agent.hears("STOPPING=1")
+
+
+def test_each_full_round_is_a_heartbeat_here_and_at_the_address_that_waits_for_it(agent: Agent) -> None:
+    asked: list[str] = []
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        file = agent.folder.parent / "ping"
+        file.write_text(f"http://127.0.0.1:{server.server_address[1]}/s3cret")
+        file.chmod(0o600)
+        agent.config.write_text(agent.config.read_text() + f"heartbeat: {{ping_file: {file}, every: 0}}\n")
+        agent.wait(agent.status)
+        agent.process.send_signal(signal.SIGHUP)
+        agent.wait(lambda: len(asked) >= 2)
+        listen = next(line for line in agent.config.read_text().splitlines() if line.startswith("listen:"))
+        argv = [sys.executable, "-m", "agent", "heartbeat", f"http://{listen.split(chr(34))[1]}"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "travaille" in done.stdout) == (0, True), done.stderr
+        assert "s3cret" not in agent.said
+        server.shutdown()
 
 
 def test_a_bad_file_changes_nothing_and_raises_an_incident_until_it_is_mended(agent: Agent) -> None:

@@ -53,6 +53,7 @@ W, C, I = Severity.WARNING, Severity.CRITICAL, Severity.INFO  # noqa: E741 - a t
 
 
 UNSAID = 'coloc_outbox_messages{{channel="console"}} {}'
+PINGED = "coloc_heartbeat_awaited_since_timestamp_seconds"
 OLDEST = 'coloc_outbox_oldest_timestamp_seconds{channel="console"}'
 
 
@@ -94,6 +95,9 @@ OLDEST = 'coloc_outbox_oldest_timestamp_seconds{channel="console"}'
         ("messages_waiting", [UNSAID.format(2), f"{OLDEST} {AT - 800}"], False, W),
         ("messages_waiting", [UNSAID.format(0)], False, W),
         ("messages_waiting", [UNSAID.format(2).replace("console", "matrix"), f"{OLDEST} {AT}"], "silent", W),
+        ("heartbeat_failing", [f"{PINGED} {AT - 901}"], True, W),
+        ("heartbeat_failing", [f"{PINGED} {AT - 899}"], False, W),
+        ("heartbeat_failing", [], "silent", W),
         ("reboot_required", ["coloc_reboot_required 1"], True, I),
         ("security_upgrades_waiting", ['coloc_packages_waiting{kind="security"} 2'], True, I),
         ("security_upgrades_waiting", ['coloc_packages_waiting{kind="other"} 2'], "silent", I),
