@@ -58,6 +58,7 @@ from agent.wiring import blind_spots, collectors_of
 from alerts.building import channels_of, listener_of
 from alerts.delivery import Delivery
 from alerts.elsewhere import elsewhere_of
+from alerts.hushing import patience_of
 from collectors.agent_facts import incident_families, name_families
 from collectors.sampler import Sampler, health_families
 from collectors.services import ServicesCollector
@@ -111,6 +112,7 @@ class House:
             language=config.coloc.language,
             idle_seconds=_IDLE_SECONDS,
             elsewhere=elsewhere_of(voice),
+            patience=patience_of(voice),
         )
         self._enforcing = Enforcing(HelperClient(config.paths.helper_socket))
         self._enforced, self._agreements = Enforced(), Agreements()

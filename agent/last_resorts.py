@@ -23,8 +23,6 @@ from coloc.config.channels import LAST_RESORTS
 from coloc.config.whole import Config
 from coloc.outbox import Kind
 
-_TRIED = 2  # tries of the oldest message: one that waits since the clock was set forward was not refused yet
-
 
 def last_resorts_for(
     connection: sqlite3.Connection,
@@ -59,7 +57,7 @@ def says_more(connection: sqlite3.Connection, config: Config, place: Place, chan
         return False
     rooms = {matrix.room, *(project.room for project in config.projects.values() if project.room)} if matrix else set()
     since = now - timedelta(seconds=keys.after)
-    return keys.always or not rooms or any(outbox.stalled(connection, "matrix", room, since, _TRIED) for room in rooms)
+    return keys.always or not rooms or any(outbox.stalled(connection, "matrix", room, since) for room in rooms)
 
 
 def _is_of_matrix(incident: Incident) -> bool:
@@ -71,7 +69,7 @@ def _waits(
 ) -> bool:
     """True when its room is silent and the word about it is among those that wait, or is only about to be written."""
     room = place.target if place is not None else room_of(config, incident)
-    if not outbox.stalled(connection, "matrix", room, since, _TRIED):
+    if not outbox.stalled(connection, "matrix", room, since):
         return False
     if place is None:
         return True

@@ -69,11 +69,13 @@ class Pinger:
         if self._thread is not None:
             self._thread.join(1)
 
-    def ping(self) -> None:
-        """A full round was made."""
-        if self._monotonic() - self._tried_at >= self._keys.every:
+    def ping(self) -> bool:
+        """A full round was made; True when the address is asked for it."""
+        is_due = self._monotonic() - self._tried_at >= self._keys.every
+        if is_due:
             self._tried_at = self._monotonic()
             self._due.set()
+        return is_due
 
     def _work(self, due: threading.Event, stopping: threading.Event) -> None:
         from alerts.http import Http  # noqa: PLC0415 - requests costs memory: only who uses it pays

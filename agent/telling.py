@@ -152,7 +152,7 @@ class Teller:
         known = [incident_store.get(connection, number) for number in told_store.told_by(connection, place.about)]
         incidents = sorted((each for each in known if each is not None), key=_importance)
         message = self._message(incidents, self._language(place.channel), now)
-        if place.channel == "matrix" and kind is Kind.EDIT and (before := heard_from(connection, place.about)):
+        if place.channel == "matrix" and kind is Kind.EDIT and (before := self._heard_before(connection, place)):
             message = messages.told_elsewhere(message, before, self._language(place.channel))
         outbox.add(
             connection,
@@ -201,6 +201,11 @@ class Teller:
         if len(texts) == 1:
             return messages.incident_message(texts[0], language, self._config.zone)
         return together.group_message(texts, language, self._config.zone)
+
+    def _heard_before(self, connection: sqlite3.Connection, place: Place) -> list[str]:
+        """The last resorts that spoke for Matrix; one that always speaks did not."""
+        told = heard_from(connection, place.about)
+        return [name for name in told if not getattr(getattr(self._config.channels, name), "always", True)]
 
     def _language(self, channel: str) -> str:
         described = getattr(self._config.channels, channel, None)

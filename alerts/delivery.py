@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from alerts.channel import Blocked, Channel, Outcome, Refused, Retry, Sent
 from alerts.counts import Counts
@@ -33,7 +34,6 @@ from alerts.elsewhere import Elsewhere, Place, tell_over, tell_trouble
 from alerts.hushing import hush
 from alerts.messages import digest, given_up, titles_of
 from coloc import outbox
-from coloc.config.channels import LAST_RESORTS
 from coloc.outbox import Kind, Row
 from coloc.state import State, connect_again
 from coloc.times import now_utc
@@ -77,13 +77,15 @@ class Delivery:
         monotonic: Callable[[], float] = time.monotonic,
         idle_seconds: float = _IDLE,
         elsewhere: Elsewhere | None = None,
+        patience: Mapping[str, timedelta] = MappingProxyType({}),
     ) -> None:
         """`idle_seconds`: how often the outbox is looked at by somebody whom nobody wakes.
 
         `elsewhere`: where trouble of a channel is told; None: on the console, when there is one.
+        `patience`: which channels are last resorts, and for how long Matrix is silent before they speak.
         """
         self._elsewhere, self.counts = elsewhere or self._console_only, Counts()
-        self._idle_seconds = idle_seconds
+        self._idle_seconds, self.patience = idle_seconds, patience
         self._path, self._channels, self._language = state_path, channels, language
         self._now, self._monotonic = now, monotonic
         self._stopping, self._news = threading.Event(), threading.Event()
@@ -289,8 +291,8 @@ class _Worker:
                 alone = outcome.instead or (row.kind is not Kind.NEW and row.about_remote_id is None)
                 if alone and outcome.remote_id:
                     outbox.name_remotely(connection, row.about, outcome.remote_id)
-                if self._channel.name in LAST_RESORTS:
-                    hush(connection, row, self._delivery.language)
+                if (patience := self._delivery.patience.get(self._channel.name)) is not None:
+                    hush(connection, row, self._delivery.language, now - patience)
                 if row.attempts:
                     tell_over(connection, row, self._places(), now)
             elif not isinstance(outcome, Refused):

@@ -1,13 +1,18 @@
-"""What a last resort told is not rung again in Matrix: its words that still wait there lose their ring, and say so."""
+"""What a last resort told is not rung again in Matrix: its words that still wait there lose their ring, and say so.
+
+Only of a room that was silent when it spoke: a mail that is always sent, and was faster, takes no ring away.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from alerts.messages import told_elsewhere
 from coloc import outbox
 from coloc.config.channels import LAST_RESORTS
+from coloc.config.whole import Config
 from coloc.outbox import Row
 
 _FIRST = (
@@ -20,10 +25,21 @@ _AND_ALL_SINCE = (
 )
 
 
-def hush(connection: sqlite3.Connection, row: Row, language: str) -> None:
-    """A last resort said `row`: inside the caller's transaction, quieten what Matrix has still to say of the same."""
+def patience_of(config: Config) -> dict[str, timedelta]:
+    """Last resort → for how long Matrix may be silent before it speaks."""
+    described = {name: getattr(config.channels, name) for name in LAST_RESORTS}
+    return {name: timedelta(seconds=keys.after) for name, keys in described.items() if keys is not None}
+
+
+def hush(connection: sqlite3.Connection, row: Row, language: str, since: datetime) -> None:
+    """A last resort said `row`: inside the caller's transaction, quieten what Matrix has still to say of the same.
+
+    since: before this the oldest message of a silent room was written.
+    """
     for about in _same_in_matrix(connection, row.about):
         for waiting in outbox.carriers(connection, about):
+            if not outbox.stalled(connection, "matrix", waiting.target, since):
+                continue
             is_later = waiting.about == about and waiting.created_at > row.created_at
             if is_later or not all(_is_told(connection, each) for each in outbox.carried_by(connection, waiting)):
                 continue

@@ -20,6 +20,7 @@ from coloc.times import iso, parse_iso
 _LONGEST_WAIT = timedelta(days=1)  # nobody asks for more: beyond it the clock was set back, and the message is due
 
 _TOLD_IN = "told in "
+_TRIED = 2
 
 
 class Kind(StrEnum):
@@ -198,14 +199,17 @@ def _last_word(connection: sqlite3.Connection, row: sqlite3.Row) -> Message:
     return _message(row, row["payload"] if edit is None else edit["payload"])
 
 
-def stalled(connection: sqlite3.Connection, channel: str, target: str, since: datetime, tries: int) -> bool:
-    """True when the oldest message of a queue was written before `since` and tried so often, and still waits."""
+def stalled(connection: sqlite3.Connection, channel: str, target: str, since: datetime) -> bool:
+    """True when the oldest message of a queue was written before `since`, was tried twice, and still waits.
+
+    One that waits only since the clock was set forward was not tried so often.
+    """
     row = connection.execute(
         "SELECT created_at, attempts FROM outbox WHERE state IN ('waiting', 'blocked') AND channel = ? AND target = ? "
         "ORDER BY id LIMIT 1",
         (channel, target),
     ).fetchone()
-    return row is not None and row["attempts"] >= tries and row["created_at"] <= iso(since)
+    return row is not None and row["attempts"] >= _TRIED and row["created_at"] <= iso(since)
 
 
 def carriers(connection: sqlite3.Connection, about: str) -> list[Row]:

@@ -13,6 +13,7 @@ import pytest
 from alerts.channel import Outcome, Refused, Retry
 from alerts.delivery import Delivery
 from alerts.elsewhere import elsewhere_of
+from alerts.hushing import patience_of
 from coloc import outbox
 from coloc.outbox import Kind, Message, Row
 from tests.fakes.channel import FakeChannel
@@ -45,6 +46,7 @@ class Told:
             now=lambda: self.house.now,
             idle_seconds=0.01,
             elsewhere=elsewhere_of(self.house.config),
+            patience=patience_of(self.house.config),
         )
         delivery.start()
         if matrix_is_silent:
@@ -210,6 +212,31 @@ def test_who_took_it_on_is_not_mailed(told: Told) -> None:
     told.house.see("a0", ask={"kind": "ack", "incident": number, "by": "léa"})
     silent_for(told, 16, "a0")
     assert told.mails() == []
+
+
+def test_a_mail_that_is_always_sent_takes_no_ring_from_a_matrix_that_only_was_slower(tmp_path: Path) -> None:
+    told = Told(tmp_path, always=True)
+    told.house.see("a0")
+    told.deliver(matrix_is_silent=True)  # tried, and only for a moment
+    told.matrix.rows.clear()
+    told.deliver()
+    assert told.heard_in_matrix() == [("new", True)]
+    told.house.see(after=MINUTE)
+    told.deliver()
+    assert "Told before" not in "".join(told.matrix.texts.values())
+    told.house.state.close()
+
+
+def test_what_an_always_mail_told_while_matrix_was_silent_does_not_ring_there(tmp_path: Path) -> None:
+    told = Told(tmp_path, always=True)
+    told.house.see("a0")
+    told.deliver(matrix_is_silent=True)
+    told.house.see("a0", "a1", after=16 * MINUTE)
+    told.deliver(matrix_is_silent=True)
+    told.matrix.rows.clear()
+    told.deliver()
+    assert [row.message.rings for row in told.matrix.rows if "a1" in row.message.text] == [False]
+    told.house.state.close()
 
 
 def test_always_means_always(tmp_path: Path) -> None:
