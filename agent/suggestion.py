@@ -151,6 +151,8 @@ _CHANNELS = """\
 #    homeserver: https://matrix.example.org
 #    room: "!abcdef:example.org"
 #    token_file: /etc/coloc-agent/secrets/matrix-token
+# Quand Matrix se tait. / When Matrix is silent:
+#  mail: {sender: coloc-agent@example.org, to: [root@example.org]}
 """
 
 _REST = """\

@@ -1,4 +1,7 @@
-"""Delivers an outbox to Matrix until it is killed: the victim of the tests that kill it. argv: state.db, URL, room."""
+"""Delivers an outbox until it is killed: the victim of the tests that kill it. argv: state.db, URL, room.
+
+Room "webhook": the URL is a webhook's.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,22 @@ import sys
 import threading
 from pathlib import Path
 
+from alerts.channel import Channel
 from alerts.delivery import Delivery
 from alerts.matrix import MatrixChannel
+from alerts.webhook import WebhookChannel
 from coloc.secrets import Secret
 
 
 def main() -> None:
     """Deliver for ever; the token comes by the environment."""
     state, url, room = sys.argv[1:]
-    matrix = MatrixChannel(url, Secret(os.environ["MATRIX_TOKEN"]), room)
-    Delivery(Path(state), {"matrix": matrix}).start()
+    channel: Channel
+    if room == "webhook":
+        channel = WebhookChannel(Secret(url), None, coloc="velo")
+    else:
+        channel = MatrixChannel(url, Secret(os.environ["MATRIX_TOKEN"]), room)
+    Delivery(Path(state), {channel.name: channel}).start()
     print("started", flush=True)
     threading.Event().wait()
 

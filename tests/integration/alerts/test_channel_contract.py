@@ -1,4 +1,4 @@
-"""What every channel must do, whatever it speaks to: a real homeserver, the forum's stand-in, the console."""
+"""What every channel must do, whatever it speaks to: a real homeserver, the forum's stand-in, console, webhook."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from alerts.channel import Blocked, Channel, Outcome, Retry, Sent
 from alerts.console import ConsoleChannel
 from alerts.forum import ForumChannel
 from alerts.matrix import MatrixChannel
+from alerts.webhook import WebhookChannel
 from coloc.outbox import Kind
 from coloc.secrets import Secret
 from tests.fakes.discourse import running
 from tests.fakes.room import Room
 from tests.fakes.rows import row
 from tests.fakes.synapse import Synapse
+from tests.fakes.taker import taking
 
 NOBODY = "http://127.0.0.1:9"
 SECRET = "s3cret-that-nobody-may-see"
@@ -62,7 +64,7 @@ def _console() -> World:
     )
 
 
-@pytest.fixture(params=["matrix", "forum", "console"])
+@pytest.fixture(params=["matrix", "forum", "console", "webhook"])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "console":
         yield _console()
@@ -71,6 +73,18 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         world = _matrix(request.getfixturevalue("synapse"), request.getfixturevalue("room"))
         yield world
         _close(world)
+        return
+    if request.param == "webhook":
+        with taking() as taker:
+            world = World(
+                WebhookChannel(Secret(taker.url), None, coloc="velo"),
+                "webhook",
+                taker.texts,
+                WebhookChannel(Secret(NOBODY), Secret(SECRET), coloc="velo"),
+                edits_in_place=False,
+            )
+            yield world
+            _close(world)
         return
     with running() as (server, url):
         world = World(

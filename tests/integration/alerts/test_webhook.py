@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,43 +18,15 @@ from coloc.outbox import Kind
 from coloc.secrets import Secret
 from tests.fakes.rows import row
 from tests.fakes.sshd import free_port
+from tests.fakes.taker import Taker, taking
 
 SECRET = "s3cret-that-nobody-may-see"
 
 
-@dataclass
-class Taker:
-    """The other side: what it got, and how it answers."""
-
-    url: str = ""
-    status: int = 204
-    headers: dict[str, str] = field(default_factory=dict)
-    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-
-
 @pytest.fixture
 def taker() -> Iterator[Taker]:
-    taker = Taker()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            taker.got.append((self.path, {name.casefold(): value for name, value in self.headers.items()}, body))
-            self.send_response(taker.status)
-            for name, value in taker.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    taker.url = f"http://127.0.0.1:{server.server_address[1]}/hook/?key=k"
-    yield taker
-    server.shutdown()
-    server.server_close()
+    with taking() as taker:
+        yield taker
 
 
 def said(taker: Taker, text: str = "🔴 Tchat est arrêtée", **keys: Any) -> Outcome:
