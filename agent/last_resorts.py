@@ -48,12 +48,14 @@ def last_resorts_for(
     return found
 
 
-def says_more(connection: sqlite3.Connection, config: Config, place: Place, change: Change, now: datetime) -> bool:
-    """True when a change of what a last resort told is told there as well. Everywhere else it is an edit."""
+def says_more(
+    connection: sqlite3.Connection, config: Config, place: Place, change: Change, now: datetime, *, rings: bool
+) -> bool:
+    """True when a change of what a last resort told is told there as well. `rings`: it would in Matrix."""
     if change is Change.RESOLVED:
         return True
     keys, matrix = getattr(config.channels, place.channel), config.channels.matrix
-    if change not in {Change.WORSE, Change.ESCALATED} or keys is None:
+    if not rings or change not in {Change.WORSE, Change.ESCALATED} or keys is None:
         return False
     rooms = {matrix.room, *(project.room for project in config.projects.values() if project.room)} if matrix else set()
     since = now - timedelta(seconds=keys.after)

@@ -124,8 +124,10 @@ class Teller:
         loud = item.loudness is Loudness.RINGS
         if change is not None:
             for place in told.values():
-                if place.channel in LAST_RESORTS and not says_more(connection, self._config, place, change, now):
-                    continue
+                if place.channel in LAST_RESORTS:
+                    rings = loud and rings_in_thread(incident, change, now)
+                    if not says_more(connection, self._config, place, change, now, rings=rings):
+                        continue
                 _retell(place, incident, change, turn, loud=loud, now=now)
         for route in now_heard:
             turn.news.setdefault(route, _Words()).add(incident, rings=loud and not over)

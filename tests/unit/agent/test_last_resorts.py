@@ -27,9 +27,8 @@ MINUTE = 60
 class Told:
     """A house whose Matrix is silent or not, and the mails that it sends."""
 
-    def __init__(self, folder: Path, **keys: Any) -> None:
-        channels = CHANNELS | {"mail": MAIL | keys}
-        self.house = TellingHouse(folder, channels=channels, rules={"app_down": {"wait": 0, "clear_after": 0}})
+    def __init__(self, folder: Path, *, rules: dict[str, Any] | None = None, **keys: Any) -> None:
+        self.house = TellingHouse(folder, channels=CHANNELS | {"mail": MAIL | keys}, rules=rules or {})
         self.matrix, self.mail = FakeChannel(), FakeChannel()
         self.mail.name = "mail"
 
@@ -244,6 +243,32 @@ def test_always_means_always(tmp_path: Path) -> None:
     told = Told(tmp_path, always=True)
     told.house.see("a0")
     assert told.mails() == ["A0 (a0) is down"]
+    told.house.state.close()
+
+
+@pytest.mark.parametrize(("acked", "mails"), [(False, 2), (True, 1)])
+def test_what_grows_old_while_matrix_is_silent_is_mailed_again_unless_it_was_taken_on(
+    tmp_path: Path, acked: bool, mails: int
+) -> None:
+    rules = {"app_down": {"wait": 0, "clear_after": 0, "severity": "critical"}}
+    told = Told(tmp_path, rules=rules)
+    silent_for(told, 16, "a0")
+    if acked:
+        number = told.house.incidents()[0].id
+        told.house.see("a0", ask={"kind": "ack", "incident": number, "by": "léa"})
+    assert len(told.mails()) == 1, "that somebody took it on is no mail"
+    told.house.see("a0", after=16 * MINUTE)
+    told.house.see("a0", after=5)
+    assert len(told.mails()) == mails
+    told.house.state.close()
+
+
+def test_what_grows_old_when_matrix_is_back_is_not_mailed_again(tmp_path: Path) -> None:
+    told = Told(tmp_path, rules={"app_down": {"wait": 0, "clear_after": 0, "severity": "critical"}})
+    silent_for(told, 16, "a0")
+    told.deliver()
+    told.house.see("a0", after=16 * MINUTE)
+    assert len(told.mails()) == 1
     told.house.state.close()
 
 
