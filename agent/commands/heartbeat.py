@@ -52,6 +52,8 @@ def judge(answer: Answer, host: str, patience: float, say: Translate) -> tuple[b
     if answer.status == 0:
         silent = say("{host} does not answer ({why}): is that server down? tell its adminsys")
         return False, silent.format(host=host, why=answer.why)
+    if answer.status == 503:
+        return False, say("{host}: the agent has made no full round yet; ask again in a minute").format(host=host)
     coloc, ago, incidents = answer.data.get("coloc"), _count(answer, "seconds_ago"), _count(answer, "incidents")
     if answer.status != 200 or not isinstance(coloc, str) or ago is None or incidents is None:
         return False, say(

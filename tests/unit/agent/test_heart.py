@@ -114,6 +114,8 @@ def test_silence_and_other_answers_are_code_1(server: Server) -> None:
     assert "s3cret" not in line
     code, line = run(f"{server.url}/nowhere")
     assert (code, "404" in line) == (1, True)
+    server.response = Response(b"not ready yet\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
+    assert run(server.url) == (1, "127.0.0.1: the agent has made no full round yet; ask again in a minute\n")
 
 
 @pytest.mark.parametrize(
