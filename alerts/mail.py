@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import smtplib
-from collections.abc import Sequence
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -19,6 +22,7 @@ from alerts.reasons import reason
 from coloc.outbox import Row
 
 _SECONDS = 20.0  # for each word of the server
+_ALL_SECONDS = 60.0  # for a whole mail: a server that talks without end is left
 _LONGEST = 100_000  # characters
 _LONGEST_SUBJECT = 200
 _ID = re.compile(r"<[0-9A-Za-z._-]+@[0-9A-Za-z.-]+>")
@@ -30,8 +34,11 @@ class MailChannel:
 
     name = "mail"
 
-    def __init__(self, server: str, port: int, *, sender: str, to: Sequence[str], coloc: str) -> None:
+    def __init__(
+        self, server: str, port: int, *, sender: str, to: Sequence[str], coloc: str, seconds: float = _ALL_SECONDS
+    ) -> None:
         self._server, self._port, self._sender, self._to, self._coloc = server, port, sender, tuple(to), coloc
+        self._seconds = seconds
 
     def deliver(self, row: Row) -> Outcome:
         """See Channel. Every row is a mail of its own; what edits or answers another one stands in its thread."""
@@ -63,9 +70,27 @@ class MailChannel:
     def close(self) -> None:
         """See Channel: each mail has a connection of its own."""
 
-    def _connected(self) -> smtplib.SMTP:
+    @contextmanager
+    def _connected(self) -> Iterator[smtplib.SMTP]:
         # A name of our own, else smtplib asks the name server for it, which may hang.
-        return smtplib.SMTP(self._server, self._port, local_hostname="localhost", timeout=_SECONDS)
+        server = smtplib.SMTP(local_hostname="localhost", timeout=min(_SECONDS, self._seconds))
+        limit = threading.Timer(self._seconds, _hang_up, [server])
+        limit.daemon = True
+        limit.start()
+        try:
+            server.connect(self._server, self._port)
+            yield server
+            with suppress(smtplib.SMTPException, OSError):  # what was taken is taken
+                server.quit()
+        finally:
+            limit.cancel()
+            server.close()
+
+
+def _hang_up(server: smtplib.SMTP) -> None:
+    """From another thread: whoever reads gets an end at once."""
+    with suppress(OSError, AttributeError):
+        server.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # None before the connection
 
 
 def mail_of(row: Row, *, sender: str, to: Sequence[str], coloc: str) -> EmailMessage:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +84,25 @@ def test_a_server_that_is_down_is_tried_again() -> None:
     nobody = MailChannel("127.0.0.1", free_port(), sender="a@house.test", to=["lea@kept.test"], coloc="velo")
     assert isinstance(said(nobody), Retry)
     assert len(nobody.check()[0].split()) > 5
+
+
+def test_a_server_that_talks_without_end_is_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                while True:
+                    connection.sendall(b"220-still here\r\n")
+                    time.sleep(0.01)
+
+        threading.Thread(target=talk, daemon=True).start()
+        endless = MailChannel(
+            "127.0.0.1", listener.getsockname()[1], sender="a@house.test", to=["x@y.test"], coloc="c", seconds=0.5
+        )
+        began = time.monotonic()
+        assert isinstance(said(endless), Retry)
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

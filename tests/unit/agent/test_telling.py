@@ -83,6 +83,13 @@ def test_an_incident_of_no_project_is_told_in_the_room_of_the_machine(state: Sta
     assert said(state) == [("matrix", "!all:m.test", "new", True)]
 
 
+@pytest.mark.parametrize(("channel", "mailed"), [("matrix", True), ("forum", False), ("mail", False)])
+def test_that_messages_for_matrix_wait_is_mailed(state: State, channel: str, mailed: bool) -> None:
+    mine = config(channels=CHANNELS | {"mail": {"sender": "c@house.test", "to": ["root@house.test"]}})
+    tell(state, replace(DOWN, rule="messages_waiting", labels=(("channel", channel),)), Change.FIRED, config=mine)
+    assert ("mail" in {row["channel"] for row in rows(state)}) is mailed
+
+
 def test_taking_it_on_edits_silently_and_leaves_a_silent_line_in_the_thread(state: State) -> None:
     first = tell(state, DOWN, Change.FIRED)
     tell(state, replace(first, acked_by="léa"), Change.ACKED)
