@@ -15,15 +15,6 @@ from coloc.config.channels import LAST_RESORTS
 from coloc.config.whole import Config
 from coloc.outbox import Row
 
-_FIRST = (
-    "SELECT 1 FROM told JOIN outbox ON outbox.key = told.about "
-    "WHERE told.incident = ? AND told.channel = ? AND outbox.state = 'sent' "
-)
-_AND_ALL_SINCE = (
-    "AND NOT EXISTS (SELECT 1 FROM outbox AS more "
-    "WHERE more.about = told.about AND more.state IN ('waiting', 'blocked'))"
-)
-
 
 def patience_of(config: Config) -> dict[str, timedelta]:
     """Last resort → for how long Matrix may be silent before it speaks."""
@@ -36,7 +27,8 @@ def hush(connection: sqlite3.Connection, row: Row, language: str, since: datetim
 
     since: before this the oldest message of a silent room was written.
     """
-    for about in _same_in_matrix(connection, row.about):
+    abouts = {about for said in outbox.carried_by(connection, row) for about in _same_in_matrix(connection, said)}
+    for about in sorted(abouts):
         for waiting in outbox.carriers(connection, about):
             if not outbox.stalled(connection, "matrix", waiting.target, since):
                 continue
@@ -50,7 +42,11 @@ def hush(connection: sqlite3.Connection, row: Row, language: str, since: datetim
 
 def heard_from(connection: sqlite3.Connection, about: str) -> list[str]:
     """The last resorts that told all the incidents of a message."""
-    return [name for name in LAST_RESORTS if _all_told(connection, about, _FIRST, (name,))]
+    said = [
+        {name for name, there in _told_there(connection, number) if outbox.was_said(connection, there)}
+        for number in _incidents(connection, about)
+    ]
+    return [name for name in LAST_RESORTS if said and all(name in names for names in said)]
 
 
 def _same_in_matrix(connection: sqlite3.Connection, about: str) -> list[str]:
@@ -64,11 +60,21 @@ def _same_in_matrix(connection: sqlite3.Connection, about: str) -> list[str]:
 
 def _is_told(connection: sqlite3.Connection, about: str) -> bool:
     """True when each incident that a message tells was said by a last resort, to its last word."""
-    return _all_told(connection, about, _FIRST + _AND_ALL_SINCE, LAST_RESORTS)
-
-
-def _all_told(connection: sqlite3.Connection, about: str, question: str, by: tuple[str, ...]) -> bool:
-    incidents = [row[0] for row in connection.execute("SELECT incident FROM told WHERE about = ?", (about,))]
+    incidents = _incidents(connection, about)
     return bool(incidents) and all(
-        any(connection.execute(question, (number, name)).fetchone() for name in by) for number in incidents
+        any(
+            outbox.was_said(connection, there) and not outbox.carriers(connection, there)
+            for _, there in _told_there(connection, number)
+        )
+        for number in incidents
     )
+
+
+def _incidents(connection: sqlite3.Connection, about: str) -> list[int]:
+    return [row[0] for row in connection.execute("SELECT incident FROM told WHERE about = ?", (about,))]
+
+
+def _told_there(connection: sqlite3.Connection, incident: int) -> list[tuple[str, str]]:
+    """The last resorts that tell of an incident, and the key of the message there."""
+    rows = connection.execute("SELECT channel, about FROM told WHERE incident = ?", (incident,))
+    return [(row[0], row[1]) for row in rows if row[0] in LAST_RESORTS]

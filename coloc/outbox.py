@@ -235,6 +235,14 @@ def carried_by(connection: sqlite3.Connection, row: Row) -> list[str]:
     return [found[0] for found in rows]
 
 
+def was_said(connection: sqlite3.Connection, key: str) -> bool:
+    """True when a message was sent, or the digest that it became part of."""
+    row = connection.execute("SELECT state, error FROM outbox WHERE key = ?", (key,)).fetchone()
+    if row is not None and row["state"] == "dropped" and row["error"].startswith(_TOLD_IN):
+        return was_said(connection, row["error"].removeprefix(_TOLD_IN))
+    return row is not None and row["state"] == "sent"
+
+
 def fold(connection: sqlite3.Connection, ids: Sequence[int], into: str) -> None:
     """End rows that the digest `into` tells, inside the caller's transaction."""
     drop(connection, ids, why=_TOLD_IN + into)

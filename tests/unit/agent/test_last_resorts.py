@@ -205,6 +205,23 @@ def _write(told: Told, channel: str, target: str, key: str, text: str) -> None:
         )
 
 
+def test_a_digest_of_mails_takes_the_ring_of_what_it_tells(told: Told) -> None:
+    house = told.house
+    for number in range(1, 4):
+        about = f"incident:{number}:matrix:{ROOM}"
+        _incident(told, number, ("matrix", ROOM, about), ("mail", "mail", f"m{number}"))
+        _write(told, "matrix", ROOM, about, f"Down [#{number}]")
+    told.deliver(matrix_is_silent=True)
+    house.now += timedelta(minutes=16)
+    for number in range(1, 11):  # many mails wait: postfix was away for a while
+        _write(told, "mail", "mail", f"m{number}", f"Down [#{number}]")
+    told.deliver(matrix_is_silent=True)
+    assert len([row for row in told.mail.rows if row.key.startswith("digest:")]) == 1
+    told.matrix.rows.clear()
+    told.deliver()
+    assert {rings for _, rings in told.heard_in_matrix()} == {False}
+
+
 def test_who_took_it_on_is_not_mailed(told: Told) -> None:
     told.house.see("a0")
     number = told.house.incidents()[0].id
