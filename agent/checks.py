@@ -137,6 +137,8 @@ def secrets_of(config: Config) -> Mapping[str, Path]:
     if config.channels.webhook:
         named["channels.webhook.url_file"] = config.channels.webhook.url_file
         named["channels.webhook.secret_file"] = config.channels.webhook.secret_file
+    if config.alertmanager:
+        named["alertmanager.token_file"] = config.alertmanager.token_file
     if config.heartbeat:
         named["heartbeat.ping_file"] = config.heartbeat.ping_file
     for name, project in config.projects.items():

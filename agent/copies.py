@@ -19,7 +19,7 @@ def speaking(config: Config, state: State) -> Config:
     known, now = from_text(state.get(MACHINE) or ""), identity(config.root)
     if is_another(known, now):
         logger.error("this server is a copy: nothing is posted and nothing backed up before `coloc-agent adopt`")
-        return replace(config, channels=Channels(console=ConsoleChannel()), heartbeat=None)
+        return replace(config, channels=Channels(console=ConsoleChannel()), heartbeat=None, alertmanager=None)
     if now.keys() - known.keys():
         with state.transaction():
             state.put(MACHINE, as_text(known | now))

@@ -19,6 +19,7 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 
 from agent import quota_release
+from agent.alertmanager_post import poster_of, troubles
 from agent.charter.keeper import CharterKeeper
 from agent.chat import Chat
 from agent.client import local_socket
@@ -121,6 +122,7 @@ class House:
         self._remembered = StateMemory(state.path, config.zone)
         self._heart = Heart((self._sampler, self._delivery))
         self._pinger = pinger_of(voice, state, now)
+        self._poster = poster_of(voice)
         self._since = time.monotonic()
         self._status: Status | None = None
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
@@ -142,7 +144,7 @@ class House:
         self._sampler.start()
         self._delivery.start()
         self._web.start()
-        for part in (self._listener, self._units, self._pinger):
+        for part in (self._listener, self._units, self._pinger, self._poster):
             if part is not None:
                 part.start()
 
@@ -151,7 +153,7 @@ class House:
         if self._web is not None:
             self._web.stop()
             self._web = None
-        for part in (self._listener, self._units, self._pinger):
+        for part in (self._listener, self._units, self._pinger, self._poster):
             if part is not None:
                 part.stop()
         self._delivery.stop()
@@ -187,7 +189,8 @@ class House:
         known = [*families, *self._sampler.given(), *health_families(standings)]
         readings = self._readings.update(known, clock)
         held = {each.key: each.step for each in self._enforced.answer.held if each.stands and not each.pending}
-        observation = Observation(colocation, usage, health, blind_spots(self._collectors), readings, held)
+        unseen = (*blind_spots(self._collectors), *troubles(self._poster))
+        observation = Observation(colocation, usage, health, unseen, readings, held)
         self._charter.look(observation, now, clock)
         return observation
 
@@ -242,6 +245,8 @@ class House:
         )
         self._sampler.put("rules", judged)
         self._status = status
+        if self._poster is not None:
+            self._poster.offer(self._state.connection, now)
         if time.monotonic() - self._saved_at > _SAVE_SECONDS:
             self._memory.save(self._state)
             remember(self._pinger, self._state)

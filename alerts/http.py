@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -62,7 +62,7 @@ class Http:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         *,
         headers: Mapping[str, str] = MappingProxyType({}),
         at_most: int = MAX_BYTES,
@@ -92,7 +92,7 @@ class Http:
         self._session.close()
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
     """JSON; half a character (a lone surrogate) becomes a question mark instead of a message that never leaves."""
     return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 

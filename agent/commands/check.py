@@ -96,6 +96,28 @@ def _channels(config: Config) -> Iterator[Point]:
             yield Point(f"channels.{name}", False, n_("no answer within {seconds} s"), hint, {"seconds": _SECONDS})
         for problem in problems or ():
             yield Point(f"channels.{name}", False, "{why}", hint, {"why": problem})
+    yield from _alertmanager(config)
+
+
+def _alertmanager(config: Config) -> Iterator[Point]:
+    from agent.alertmanager_post import poster_of  # noqa: PLC0415 - `--help` must be quick
+    from agent.checks import Point  # noqa: PLC0415
+    from coloc.language import n_  # noqa: PLC0415
+
+    poster = poster_of(config)
+    if poster is None:
+        return
+    whys = _within(_SECONDS, lambda: [poster.check()])
+    if whys == [""]:
+        yield Point("alertmanager", True, n_("incidents can be posted"))
+        if config.channels.matrix is not None:
+            told = n_("Matrix and Alertmanager both hear of each incident")
+            to_do = n_('give alerts with sent_by="coloc-agent" a receiver that does not ring the same people')
+            yield Point("alertmanager", True, told, to_do, warns=True)
+    else:
+        values = {"why": whys[0]} if whys else {"seconds": _SECONDS}
+        told = "{why}" if whys else n_("no answer within {seconds} s")
+        yield Point("alertmanager", False, told, n_("incidents are posted again until it takes them"), values)
 
 
 def _same_machine(config: Config) -> list[Point]:

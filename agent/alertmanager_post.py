@@ -1,0 +1,130 @@
+"""Keeps an Alertmanager told of our incidents: at once when one changes, else every minute, in a thread of its own.
+
+Nothing is written down: what is open is posted anew until it was taken; an end is repeated for a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from agent import incident_store
+from agent.alertmanager_alerts import OVER_FOR, Alert, alerts_of, body_of
+from alerts.address import split_address
+from coloc.config.alertmanager import Alertmanager
+from coloc.config.whole import Config
+from coloc.secrets import Secret, read_secret
+
+if TYPE_CHECKING:
+    from alerts.http import Http
+
+logger = logging.getLogger(__name__)
+
+
+class Poster:
+    """One Alertmanager. `offer` is called by the daemon's loop; the thread posts what was offered last."""
+
+    def __init__(self, keys: Alertmanager, config: Config, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Raises ConfigError when the token cannot be read, or incidents would go in clear over the network."""
+        self._keys, self._config, self._monotonic = keys, config, monotonic
+        self._base, path = split_address(Secret(keys.url))
+        self._path = f"{path.rstrip('/')}/api/v2/alerts"
+        self._token = read_secret(keys.token_file) if keys.token_file else None
+        self._offered: tuple[tuple[Alert, ...], datetime] | None = None
+        self._taken: tuple[Alert, ...] = ()
+        self._taken_at = float("-inf")
+        self._due, self._stopping = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self.trouble = ""  # why the last post was not taken, in a sentence
+        self.taken, self.failed = 0, 0  # posts since the agent began
+
+    def start(self) -> None:
+        """Be ready; also after a stop. Returns at once."""
+        self._due, self._stopping = threading.Event(), threading.Event()
+        work = partial(self._work, self._due, self._stopping)
+        self._thread = threading.Thread(target=work, name="alertmanager", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what is under way is left behind."""
+        self._stopping.set()
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join(1)
+
+    def offer(self, connection: sqlite3.Connection, now: datetime) -> bool:
+        """Take what is known of incidents now; True when it is posted: it changed, or is due again."""
+        incidents = [
+            *incident_store.open_incidents(connection).values(),
+            *incident_store.over_since(connection, now - OVER_FOR),
+        ]
+        alerts = tuple(alerts_of(incidents, self._config, now, self._taken))
+        is_due = alerts != self._taken or (bool(alerts) and self._monotonic() - self._taken_at >= self._keys.every)
+        if is_due:
+            self._offered = alerts, now
+            self._due.set()
+        return is_due
+
+    def _work(self, due: threading.Event, stopping: threading.Event) -> None:
+        http = self.connect()
+        while not stopping.is_set():
+            due.wait()
+            due.clear()
+            offered = self._offered
+            if not stopping.is_set() and offered is not None:
+                alerts, now = offered
+                self._settle(self._post(http, body_of(alerts, self._taken, now, self._keys.every)), alerts)
+        http.close()
+
+    def connect(self) -> Http:
+        """A session that may post."""
+        from alerts.http import Http  # noqa: PLC0415 - requests costs memory: only who uses it pays
+
+        headers = {"User-Agent": "coloc-agent"}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        return Http(self._base, headers)
+
+    def check(self) -> str:
+        """Why it would take nothing, or nothing: an empty list of alerts is posted, which changes nothing there."""
+        http = self.connect()
+        try:
+            return self._post(http, [])
+        finally:
+            http.close()
+
+    def _post(self, http: Http, body: Sequence[Mapping[str, Any]]) -> str:
+        answer = http.ask("POST", self._path, body, at_most=10_000)
+        return "" if 200 <= answer.status < 300 else answer.why or f"it answers {answer.status}"
+
+    def _settle(self, why: str, alerts: tuple[Alert, ...]) -> None:
+        if why and not self.trouble:
+            logger.warning("Alertmanager does not take our incidents", extra={"why": why})
+        elif self.trouble and not why:
+            logger.info("Alertmanager takes our incidents again")
+        if why:
+            self.failed += 1
+        else:
+            self.taken += 1
+            self._taken, self._taken_at = alerts, self._monotonic()
+        self.trouble = why
+
+
+def poster_of(config: Config) -> Poster | None:
+    """Who posts, if anybody. Raises ConfigError as Poster does."""
+    if config.alertmanager is None or not config.reaches("alert"):
+        return None
+    return Poster(config.alertmanager, config)
+
+
+def troubles(poster: Poster | None) -> tuple[str, ...]:
+    """What the page and `status` show of it."""
+    if poster is None or not poster.trouble:
+        return ()
+    return (f"Alertmanager does not take our incidents: {poster.trouble} — see alertmanager: in coloc.yml",)
