@@ -14,9 +14,12 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client.metrics_core import Metric
+
 from agent import incident_store
 from agent.alertmanager_alerts import OVER_FOR, Alert, alerts_of, body_of
 from alerts.address import split_address
+from collectors.agent_facts import alertmanager_families
 from coloc.config.alertmanager import Alertmanager
 from coloc.config.whole import Config
 from coloc.secrets import Secret, read_secret
@@ -41,7 +44,7 @@ class Poster:
         self._taken_at = float("-inf")
         self._due, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self.trouble = ""  # why the last post was not taken, in a sentence
+        self.trouble = ""  # why the last post was not taken
         self.taken, self.failed = 0, 0  # posts since the agent began
 
     def start(self) -> None:
@@ -65,7 +68,8 @@ class Poster:
             *incident_store.over_since(connection, now - OVER_FOR),
         ]
         alerts = tuple(alerts_of(incidents, self._config, now, self._taken))
-        is_due = alerts != self._taken or (bool(alerts) and self._monotonic() - self._taken_at >= self._keys.every)
+        repeats = bool(alerts) and self._monotonic() - self._taken_at >= self._keys.every
+        is_due = repeats or bool(self.trouble) or alerts != self._taken
         if is_due:
             self._offered = alerts, now
             self._due.set()
@@ -123,8 +127,8 @@ def poster_of(config: Config) -> Poster | None:
     return Poster(config.alertmanager, config)
 
 
-def troubles(poster: Poster | None) -> tuple[str, ...]:
-    """What the page and `status` show of it."""
-    if poster is None or not poster.trouble:
-        return ()
-    return (f"Alertmanager does not take our incidents: {poster.trouble} — see alertmanager: in coloc.yml",)
+def poster_families(poster: Poster | None) -> list[Metric]:
+    """The figures, when there are any."""
+    if poster is None:
+        return []
+    return alertmanager_families(success=not poster.trouble, taken=poster.taken, failed=poster.failed)

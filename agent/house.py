@@ -19,7 +19,7 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 
 from agent import quota_release
-from agent.alertmanager_post import poster_of, troubles
+from agent.alertmanager_post import poster_families, poster_of
 from agent.charter.keeper import CharterKeeper
 from agent.chat import Chat
 from agent.client import local_socket
@@ -189,8 +189,7 @@ class House:
         known = [*families, *self._sampler.given(), *health_families(standings)]
         readings = self._readings.update(known, clock)
         held = {each.key: each.step for each in self._enforced.answer.held if each.stands and not each.pending}
-        unseen = (*blind_spots(self._collectors), *troubles(self._poster))
-        observation = Observation(colocation, usage, health, unseen, readings, held)
+        observation = Observation(colocation, usage, health, blind_spots(self._collectors), readings, held)
         self._charter.look(observation, now, clock)
         return observation
 
@@ -270,6 +269,7 @@ class House:
             *incident_families(open_by_severity(status.incidents)),
             *delivery_families(self._state.connection, self._delivery.counts),
             *pinger_families(self._pinger),
+            *poster_families(self._poster),
         ]
 
     def _routes(self) -> dict[str, Route]:

@@ -22,7 +22,16 @@ AFTERWARDS = timedelta(minutes=1)
 _OF_APPS = frozenset({"app_down", "app_crash_loop", "app_errors", "php_pool_saturated", "database_silent"})
 _WRITES = _OF_APPS | {"service_down", "backup_failed", "collector_failing", "disk_full_soon"}
 _SLOW = frozenset({"php_pool_saturated", "app_errors", "collector_failing", "processor_saturated"})
-_FAR = frozenset({"host_unreachable", "backup_failed", "messages_waiting", "mail_queue_long"})
+_FAR = frozenset(
+    {
+        "host_unreachable",
+        "backup_failed",
+        "messages_waiting",
+        "mail_queue_long",
+        "heartbeat_failing",
+        "alertmanager_failing",
+    }
+)
 
 Follows = Callable[[Incident, Incident, Colocation], bool]  # (cause, other, colocation)
 

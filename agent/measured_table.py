@@ -264,6 +264,14 @@ MEASURED = (
         unit="seconds",
     ),
     RuleSpec(
+        "alertmanager_failing",
+        (),
+        ((_WARNING, "coloc_alertmanager_success{HERE} == 0"),),
+        wait=15 * _MINUTE,
+        clear_after=_MINUTE,
+        above=1,
+    ),
+    RuleSpec(
         "reboot_required",
         (),
         ((_INFO, "coloc_reboot_required{HERE} == 1"),),

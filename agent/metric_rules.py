@@ -156,6 +156,7 @@ FIGURES: Mapping[str, Callable[[Readings, datetime], Figures]] = {
     "mail_queue_long": _value("coloc_mail_open"),
     "messages_waiting": _messages_waiting,
     "heartbeat_failing": _heartbeat_failing,
+    "alertmanager_failing": _is_zero("coloc_alertmanager_success"),
     "reboot_required": _value("coloc_reboot_required"),
     "security_upgrades_waiting": _value("coloc_packages_waiting", kind="security"),
 }
@@ -182,6 +183,7 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "mail_queue_long": ("coloc_mail_open",),
     "messages_waiting": ("coloc_outbox_messages",),
     "heartbeat_failing": ("coloc_heartbeat_awaited_since_timestamp_seconds",),
+    "alertmanager_failing": ("coloc_alertmanager_success",),
     "reboot_required": ("coloc_reboot_required",),
     "security_upgrades_waiting": ("coloc_packages_waiting",),
 }

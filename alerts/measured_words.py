@@ -112,6 +112,11 @@ MEASURED: Mapping[str, Words] = {
         n_("For about {hours} h"),
         n_("See why: journalctl -u coloc-agent | grep ping; mend heartbeat: in coloc.yml"),
     ),
+    "alertmanager_failing": Words(
+        n_("Alertmanager does not take our incidents"),
+        "",
+        n_("See why: coloc-agent check; what is open is posted again until it takes it"),
+    ),
     "reboot_required": Words(
         n_("The server waits for a reboot"),
         "",

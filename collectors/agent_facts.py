@@ -51,6 +51,16 @@ def ping_families(awaited_since: datetime, arrived: int, failed: int) -> list[Me
     return [awaited, pings]
 
 
+def alertmanager_families(*, success: bool, taken: int, failed: int) -> list[Metric]:
+    """How the posts of incidents to Alertmanager went."""
+    last = GaugeMetricFamily("coloc_alertmanager_success", "1 unless the last post of incidents was not taken.")
+    last.add_metric([], float(success))
+    posts = CounterMetricFamily("coloc_alertmanager_posts", "Posts since the agent began.", labels=["result"])
+    posts.add_metric(["taken"], taken)
+    posts.add_metric(["failed"], failed)
+    return [last, posts]
+
+
 def backup_families(rows: Iterable[BackupFact]) -> list[Metric]:
     """When each app was last backed up and proven at each host, and how large the archive is."""
     labels = ["app", "project", "host"]

@@ -48,6 +48,7 @@ RULE_THRESHOLDS: Mapping[str, tuple[str, str] | None] = {
     "mail_queue_long": ("above", "count"),
     "messages_waiting": ("above", "seconds"),
     "heartbeat_failing": ("above", "seconds"),
+    "alertmanager_failing": None,
     "reboot_required": None,
     "security_upgrades_waiting": ("above", "count"),
 }

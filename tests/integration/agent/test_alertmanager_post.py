@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from agent import incident_store
-from agent.alertmanager_post import Poster, poster_of, troubles
+from agent.alertmanager_post import Poster, poster_families, poster_of
 from agent.copies import speaking
 from agent.incidents import Change, Incident, Phase, Severity, Step
 from agent.web import Request, Response, Web
@@ -78,6 +78,10 @@ def poster(config: Config) -> Poster:
     return made
 
 
+def figures(poster: Poster) -> list[float]:
+    return [sample.value for family in poster_families(poster) for sample in family.samples]
+
+
 def known(address: str) -> list[dict[str, Any]]:
     with urlopen(f"http://{address}/api/v2/alerts", timeout=10) as answer:
         found: list[dict[str, Any]] = json.load(answer)
@@ -121,8 +125,8 @@ def test_what_is_open_arrives_when_it_answers_again(
     for number in (1, 2):
         assert ours.offer(state.connection, now_utc()), "what was not taken is due"
         until(lambda number=number: ours.failed == number, what="the failure")  # type: ignore[misc]
-    (sentence,) = troubles(ours)
-    assert sentence.startswith("Alertmanager does not take our incidents: no answer")
+    assert ours.trouble.startswith("no answer")
+    assert figures(ours) == [0, 0, 2]
     with alertmanager:
 
         def arrived() -> bool:
@@ -131,10 +135,29 @@ def test_what_is_open_arrives_when_it_answers_again(
 
         until(arrived, what="the post")
         assert [each["labels"]["app"] for each in known(alertmanager.address)] == ["nuage"]
-        assert troubles(ours) == ()
+        assert figures(ours)[0] == 1
         ours.stop()
     said = [record.levelname for record in caplog.records if record.name == "agent.alertmanager_post"]
     assert said == ["WARNING", "INFO"], "once each, not at every try"
+
+
+def test_trouble_ends_though_what_was_to_be_said_is_gone_meanwhile(
+    state: State, tmp_path: Path, receiver: Receiver
+) -> None:
+    alertmanager = Alertmanager(tmp_path / "am", receiver.url)
+    ours = poster(config(alertmanager.address))
+    incident = fired(state, "nuage", now_utc())
+    ours.offer(state.connection, now_utc())
+    until(lambda: ours.failed == 1, what="the failure")
+    save(state, replace(incident, phase=Phase.PENDING), Change.VANISHED, now_utc())
+    with alertmanager:
+
+        def well() -> bool:
+            ours.offer(state.connection, now_utc())
+            return not ours.trouble
+
+        until(well, what="a post that was taken")
+        ours.stop()
 
 
 def test_its_token_goes_along_and_stands_nowhere_else(

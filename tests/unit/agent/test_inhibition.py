@@ -52,6 +52,8 @@ FULL = one("disk_nearly_full", 1, filesystem="/")
         (FULL, one("disk_full_soon", 2, filesystem="/home"), False),
         (one("disk_read_only", 1, filesystem="/"), one("disk_nearly_full", 2, filesystem="/"), True),
         (one("network_down", 1), one("host_unreachable", 2, host="merle"), True),
+        (one("network_down", 1), one("heartbeat_failing", 2), True),
+        (one("network_down", 1), one("alertmanager_failing", 2), True),
         (one("network_down", 1), one("app_down", 2, app="blog"), False),
         (one("machine_stalled", 1, resource="memory"), one("app_errors", 2, app="blog"), True),
         (one("machine_stalled", 1, resource="memory"), one("app_down", 2, app="blog"), False),
