@@ -1,8 +1,9 @@
-"""One way to talk HTTP: short patience, bounded answers, no redirects (they would carry keys away), nothing logged."""
+"""One way to talk HTTP: short patience, answers bounded in size and time, no redirects (they carry keys), no log."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Any
 import requests
 
 _TIMEOUT = (5, 15)  # seconds to connect, and without a byte
+_BODY_SECONDS = 30.0  # for a whole answer: one that comes byte by byte holds up a worker, and the watchdog with it
 MAX_BYTES = 1024 * 1024
 
 
@@ -53,8 +55,8 @@ class Answer:
 class Http:
     """A session with one server."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str]) -> None:
-        self._base, self._headers = base_url.rstrip("/"), dict(headers)
+    def __init__(self, base_url: str, headers: Mapping[str, str], *, body_seconds: float = _BODY_SECONDS) -> None:
+        self._base, self._headers, self._body_seconds = base_url.rstrip("/"), dict(headers), body_seconds
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc of root's
 
@@ -78,7 +80,7 @@ class Http:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                raw = response.raw.read(at_most, decode_content=True)
+                raw = _read(response, at_most, self._body_seconds)
                 return _answer(response.status_code, raw, response.headers)
         except (requests.RequestException, OSError, ValueError) as error:
             return Answer(0, {}, {}, is_json=False, why=_no_answer(error))
@@ -90,6 +92,17 @@ class Http:
     def close(self) -> None:
         """Close connections."""
         self._session.close()
+
+
+def _read(response: requests.Response, at_most: int, seconds: float) -> bytes:
+    """The body, or its beginning. Raises requests.Timeout when it does not end in time."""
+    until, parts, room = time.monotonic() + seconds, [], at_most
+    while room > 0 and (part := response.raw.read1(room, decode_content=True)):
+        parts.append(part)
+        room -= len(part)
+        if time.monotonic() > until:
+            raise requests.Timeout("an answer without end")
+    return b"".join(parts)
 
 
 def encoded(body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> bytes:
