@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import yaml
 
 from agent.demo.layout import lay_out, write_programs
 from agent.demo.systemctl import DemoUnits
@@ -154,6 +156,39 @@ def test_each_full_round_is_a_heartbeat_here_and_at_the_address_that_waits_for_i
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, "travaille" in done.stdout) == (0, True), done.stderr
         assert "s3cret" not in agent.said
+        server.shutdown()
+
+
+def test_an_incident_is_posted_to_alertmanager_by_the_daemon_itself(agent: Agent) -> None:
+    posted: list[dict[str, Any]] = []
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.extend(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    agent.wait(agent.status)
+    text = agent.config.read_text()
+    backups = yaml.safe_load(text)["backup"]
+    asleep = json.dumps(backups | {"hosts": {}})  # the stage has them run, and this is about something else
+    above, _, below = text.partition("backup:\n")
+    below = "".join(re.split(r"^(?=\S)", below, flags=re.MULTILINE)[1:])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        text = f"{above}backup: {asleep}\n{below}".replace("stage: observe", "stage: alert")
+        agent.config.write_text(
+            f'{text}alertmanager: {{url: "http://127.0.0.1:{server.server_address[1]}", every: 0.5}}\n'
+        )
+        agent.process.send_signal(signal.SIGHUP)
+        agent.wait(lambda: agent.status().get("stage") == "alert")
+        DemoUnits(agent.folder).stop("mattermost")
+        labels = agent.wait(lambda: [each["labels"] for each in posted if each["labels"].get("app") == "mattermost"])[0]
+        assert (labels["alertname"], labels["sent_by"]) == ("app_down", "coloc-agent")
         server.shutdown()
 
 

@@ -81,3 +81,13 @@ def test_of_an_answer_that_is_too_large_the_beginning_is_read_and_no_more() -> N
     with served([HEAD, b"Content-Encoding: gzip\r\n", _length(bomb), bomb]) as url:
         answer = Http(url, {}).ask("GET", "/", at_most=10_000)
         assert (answer.status, answer.is_json) == (200, False)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[HEAD, _length(BODY), BODY[:-10]], [HEAD, b"Transfer-Encoding: chunked\r\n\r\n", *_chunked(BODY)[:-2]]],
+    ids=["by its length", "chunked"],
+)
+def test_an_answer_that_breaks_off_is_no_answer(parts: list[bytes]) -> None:
+    with served(parts) as url:
+        assert Http(url, {}).ask("GET", "/").status == 0
