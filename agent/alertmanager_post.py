@@ -1,4 +1,4 @@
-"""Keeps an Alertmanager told of our incidents: at once when one changes, else every minute, in a thread of its own.
+"""Keeps an Alertmanager told of our incidents: at once when one changes, else every minute.
 
 Nothing is written down: what is open is posted anew until it was taken; an end is repeated for a quarter of an hour.
 """
@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client.metrics_core import Metric
 
 from agent import incident_store
 from agent.alertmanager_alerts import OVER_FOR, Alert, alerts_of, body_of
+from agent.errand import Errand
 from alerts.address import split_address
 from collectors.agent_facts import alertmanager_families
 from coloc.config.alertmanager import Alertmanager
 from coloc.config.whole import Config
 from coloc.secrets import Secret, read_secret
-
-if TYPE_CHECKING:
-    from alerts.http import Http
 
 logger = logging.getLogger(__name__)
 
@@ -36,30 +32,23 @@ class Poster:
     def __init__(self, keys: Alertmanager, config: Config, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Raises ConfigError when the token cannot be read, or incidents would go in clear over the network."""
         self._keys, self._config, self._monotonic = keys, config, monotonic
-        self._base, path = split_address(Secret(keys.url))
+        self._base, path = split_address(Secret(keys.url), "alertmanager.url")
         self._path = f"{path.rstrip('/')}/api/v2/alerts"
         self._token = read_secret(keys.token_file) if keys.token_file else None
         self._offered: tuple[tuple[Alert, ...], datetime] | None = None
         self._taken: tuple[Alert, ...] = ()
         self._taken_at = float("-inf")
-        self._due, self._stopping = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
+        self._errand = Errand("alertmanager", self._post_offered, self._settle)
         self.trouble = ""  # why the last post was not taken
         self.taken, self.failed = 0, 0  # posts since the agent began
 
     def start(self) -> None:
-        """Be ready; also after a stop. Returns at once."""
-        self._due, self._stopping = threading.Event(), threading.Event()
-        work = partial(self._work, self._due, self._stopping)
-        self._thread = threading.Thread(target=work, name="alertmanager", daemon=True)
-        self._thread.start()
+        """See Errand."""
+        self._errand.start()
 
     def stop(self) -> None:
-        """End; what is under way is left behind."""
-        self._stopping.set()
-        self._due.set()
-        if self._thread is not None:
-            self._thread.join(1)
+        """See Errand."""
+        self._errand.stop()
 
     def offer(self, connection: sqlite3.Connection, now: datetime) -> bool:
         """Take what is known of incidents now; True when it is posted: it changed, or is due again."""
@@ -72,51 +61,39 @@ class Poster:
         is_due = repeats or bool(self.trouble) or alerts != self._taken
         if is_due:
             self._offered = alerts, now
-            self._due.set()
+            self._errand.run_soon()
         return is_due
 
-    def _work(self, due: threading.Event, stopping: threading.Event) -> None:
-        http = self.connect()
-        while not stopping.is_set():
-            due.wait()
-            due.clear()
-            offered = self._offered
-            if not stopping.is_set() and offered is not None:
-                alerts, now = offered
-                self._settle(self._post(http, body_of(alerts, self._taken, now, self._keys.every)), alerts)
-        http.close()
+    def check(self) -> str:
+        """Why it would take nothing, or nothing: an empty list of alerts is posted, which changes nothing there."""
+        return self._post([])
 
-    def connect(self) -> Http:
-        """A session that may post."""
+    def _post_offered(self) -> str:
+        if self._offered is None:
+            return ""
+        alerts, now = self._offered
+        why = self._post(body_of(alerts, self._taken, now, self._keys.every))
+        if not why:
+            self._taken, self._taken_at = alerts, self._monotonic()
+        return why
+
+    def _post(self, body: Sequence[Mapping[str, Any]]) -> str:
         from alerts.http import Http  # noqa: PLC0415 - requests costs memory: only who uses it pays
 
         headers = {"User-Agent": "coloc-agent"}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        return Http(self._base, headers)
-
-    def check(self) -> str:
-        """Why it would take nothing, or nothing: an empty list of alerts is posted, which changes nothing there."""
-        http = self.connect()
-        try:
-            return self._post(http, [])
-        finally:
-            http.close()
-
-    def _post(self, http: Http, body: Sequence[Mapping[str, Any]]) -> str:
+        http = Http(self._base, headers)
         answer = http.ask("POST", self._path, body, at_most=10_000)
+        http.close()
         return "" if 200 <= answer.status < 300 else answer.why or f"it answers {answer.status}"
 
-    def _settle(self, why: str, alerts: tuple[Alert, ...]) -> None:
+    def _settle(self, why: str) -> None:
         if why and not self.trouble:
             logger.warning("Alertmanager does not take our incidents", extra={"why": why})
         elif self.trouble and not why:
             logger.info("Alertmanager takes our incidents again")
-        if why:
-            self.failed += 1
-        else:
-            self.taken += 1
-            self._taken, self._taken_at = alerts, self._monotonic()
+        self.failed, self.taken = self.failed + bool(why), self.taken + (not why)
         self.trouble = why
 
 

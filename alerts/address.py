@@ -9,8 +9,11 @@ from coloc.errors import ConfigError
 from coloc.secrets import Secret
 
 
-def split_address(url: Secret) -> tuple[str, str]:
-    """Server and path of an address. Raises ConfigError unless it is https, or http to this very machine."""
+def split_address(url: Secret, key: str) -> tuple[str, str]:
+    """Server and path of the address that `key` of coloc.yml gives.
+
+    Raises ConfigError unless it is https, or http to this very machine.
+    """
     try:
         parts = urlsplit(url.reveal())
         host, _ = parts.hostname, parts.port
@@ -19,7 +22,7 @@ def split_address(url: Secret) -> tuple[str, str]:
     if not host or parts.scheme not in {"http", "https"} or (parts.scheme == "http" and not is_loopback(host)):
         # Not chained: the library's words hold parts of it.
         raise ConfigError(
-            "an address that the agent is to ask is neither https nor on this machine",
+            f"{key}: this address is neither https nor on this machine",
             hint="write https://…, or http://127.0.0.1:PORT/… for a program of this server",
         ) from None
     return f"{parts.scheme}://{parts.netloc}", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

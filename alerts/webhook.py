@@ -30,7 +30,7 @@ class WebhookChannel:
 
     def __init__(self, url: Secret, secret: Secret | None, *, sign: Sign = "bearer", coloc: str) -> None:
         """Raises ConfigError for an address that would carry messages in clear over the network."""
-        base, self._path = split_address(url)
+        base, self._path = split_address(url, "channels.webhook")
         self._http, self._secret, self._sign, self._coloc = Http(base, {}), secret, sign, coloc
 
     def deliver(self, row: Row) -> Outcome:

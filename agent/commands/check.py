@@ -61,6 +61,7 @@ def _points(config: Config, *, offline: bool) -> Iterator[Point]:
     if not offline:
         yield from _guarded("backup", lambda: _hosts(config))
         yield from _guarded("channels", lambda: _channels(config))
+        yield from _guarded("alertmanager", lambda: _alertmanager(config))
         yield from _guarded("channels", lambda: _same_machine(config))
 
 
@@ -96,7 +97,6 @@ def _channels(config: Config) -> Iterator[Point]:
             yield Point(f"channels.{name}", False, n_("no answer within {seconds} s"), hint, {"seconds": _SECONDS})
         for problem in problems or ():
             yield Point(f"channels.{name}", False, "{why}", hint, {"why": problem})
-    yield from _alertmanager(config)
 
 
 def _alertmanager(config: Config) -> Iterator[Point]:

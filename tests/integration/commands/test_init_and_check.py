@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from click.testing import CliRunner, Result
 
 from agent.cli import cli, main
 from coloc.config.reading import load_config
+from tests.fakes.alertmanager import Alertmanager
 from tests.fakes.daemon_page import free_port
+from tests.fakes.waiting import until
 
 
 def do(*argv: str) -> Result:
@@ -117,3 +121,39 @@ def test_check_of_a_matrix_server_that_is_away_ends_in_time(tmp_path: Path) -> N
     assert result.return_value == 1
     assert "channels.matrix" in result.output
     assert "word" not in result.output
+
+
+def of_alertmanager(tmp_path: Path, keys: str, more: str = "") -> list[str]:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    config = a_config(folder, f"stage: alert\nalertmanager: {{{keys}}}\n{more}")
+    lines = do("--config", str(config), "check").output.splitlines()
+    return [line for line in lines if line[4:].startswith("alertmanager:")]
+
+
+def test_check_names_the_key_of_an_address_in_clear(tmp_path: Path) -> None:
+    (line,) = of_alertmanager(tmp_path, "url: 'http://am.example.org:9093'")
+    assert "✗   alertmanager: alertmanager.url: this address is neither https nor on this machine" in line
+
+
+def test_check_says_that_alertmanager_is_away(tmp_path: Path) -> None:
+    (line,) = of_alertmanager(tmp_path, f"url: 'http://127.0.0.1:{free_port()}'")
+    assert line.startswith("✗   alertmanager: no answer")
+
+
+def test_check_warns_when_matrix_and_alertmanager_would_both_ring(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("t\n")
+    (tmp_path / "token").chmod(0o600)
+    matrix = f"{{homeserver: 'http://127.0.0.1:{free_port()}', room: '!a:b', token_file: {tmp_path / 'token'}}}"
+    with Alertmanager(tmp_path / "am", "http://127.0.0.1:9/") as alertmanager:
+        until(lambda: _answers(alertmanager.address), what="Alertmanager")
+        found = of_alertmanager(tmp_path, f"url: 'http://{alertmanager.address}'", f"channels: {{matrix: {matrix}}}\n")
+    assert [line[:3].strip() for line in found] == ["ok", "!"]
+    assert 'sent_by="coloc-agent"' in found[1]
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+        return True
+    return False
