@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: install run test check bench screenshots clean
+.PHONY: install run test check faults bench screenshots clean
 
 install: $(VENV)/.agent
 
@@ -37,6 +37,11 @@ check: $(VENV)/.test
 # stays in one process, in its order; the slow files come first.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests -n $$(( $$(nproc) + 1 )) --dist loadfile --no-loadscope-reorder
+
+# A long campaign of random faults over backup, drill, prune and restore, as root: make faults COUNT=1000 SEED=7.
+COUNT ?= 300
+faults: $(VENV)/.test
+	@$(BIN)/python -m tests.faults.campaign --long --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 # Every benchmark, or those that are named: make bench BENCH=scrape.
 BENCH ?= $(basename $(notdir $(wildcard bench/*.py)))

@@ -5,7 +5,7 @@
 set -eu
 
 AGENT="python3-venv python3-dev gcc pkg-config libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev openssh-client openssl age"
-TEST="$AGENT systemd dbus-daemon openssh-server mariadb-server postgresql redis-server prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm nginx curl borgbackup postfix cron"
+TEST="$AGENT systemd dbus-daemon openssh-server mariadb-server postgresql redis-server prometheus prometheus-alertmanager sqlite3 acl util-linux php-fpm nginx curl borgbackup postfix cron libfaketime"
 # The page is tried in a browser, and judged there by axe-core, which comes from npm; any npm will do.
 TEST="$TEST chromium fonts-dejavu-core"
 command -v npm >/dev/null || TEST="$TEST npm"

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,47 +22,66 @@ def _program(name: str) -> str:
     return found
 
 
-@contextmanager
-def mariadb_server() -> Iterator[Servers]:
-    """A fresh server, gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="coloc-mariadb-") as name:
-        folder = Path(name)
+class MariaDb:
+    """A server whose data outlives it: it may be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
         folder.chmod(0o755)
         user = ["--user=root"] if os.geteuid() == 0 else []
-        data, socket = folder / "data", folder / "sock"
-        common = ["--no-defaults", f"--datadir={data}", *user]
-        install = [
-            _program("mariadb-install-db"),
-            *common,
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-        ]
-        subprocess.run(install, check=True, capture_output=True, timeout=180)
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
+        self._common = ["--no-defaults", f"--datadir={folder / 'data'}", *user]
+        install = [_program("mariadb-install-db"), *self._common, "--auth-root-authentication-method=normal"]
+        subprocess.run([*install, "--skip-test-db"], check=True, capture_output=True, timeout=180)
+        (folder / "my.cnf").write_text("[client]\n")
+        self.servers = Servers(mysql_socket=str(folder / "sock"), mysql_defaults_file=str(folder / "my.cnf"))
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        log = self._folder / "log"
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
                 [
                     _program("mariadbd"),
-                    *common,
-                    f"--socket={socket}",
+                    *self._common,
+                    f"--socket={self._folder / 'sock'}",
                     "--skip-networking",
                     "--innodb-flush-log-at-trx-commit=0",
                     "--innodb-buffer-pool-size=32M",
                     "--innodb-log-file-size=16M",
                     "--event-scheduler=ON",
-                    f"--pid-file={folder / 'pid'}",
+                    f"--pid-file={self._folder / 'pid'}",
                 ],
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
             )
+        _wait(lambda: bool(mysql.ask(self.servers, "SELECT 1")), self._process, log)
+
+    def stop(self) -> None:
+        """End it; a second call does nothing."""
+        self._end(lambda process: process.terminate())
+
+    def kill(self) -> None:
+        """It dies without a word; what it had committed is there again when it starts."""
+        self._end(lambda process: process.kill())
+
+    def _end(self, how: Callable[[subprocess.Popen[bytes]], None]) -> None:
+        if self._process is not None:
+            how(self._process)
+            self._process.wait(timeout=120)
+            self._process = None
+
+
+@contextmanager
+def mariadb_server() -> Iterator[Servers]:
+    """A fresh server, gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="coloc-mariadb-") as name:
+        server = MariaDb(Path(name))
         try:
-            empty = folder / "my.cnf"
-            empty.write_text("[client]\n")
-            servers = Servers(mysql_socket=str(socket), mysql_defaults_file=str(empty))
-            _wait(lambda: bool(mysql.ask(servers, "SELECT 1")), process, folder / "log")
-            yield servers
+            server.start()
+            yield server.servers
         finally:
-            process.terminate()
-            process.wait(timeout=120)
+            server.stop()
 
 
 def _wait(ready: object, process: subprocess.Popen[bytes], log: Path) -> None:
