@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from agent.foreign_alerts import FOREIGN, SENT_BY
 from agent.incidents import Incident
 from agent.rule_table import SPECS
 from agent.telling import incident_text
@@ -23,7 +24,6 @@ OVER_FOR = timedelta(minutes=15)  # so long an end is repeated: Alertmanager may
 MOST = 1000
 _TURNS = 4
 _QUIET = frozenset({"silenced", "inhibited"})
-SENT_BY = "coloc-agent"
 _LONGEST = 4000  # characters
 
 
@@ -48,11 +48,12 @@ def alerts_of(
 ) -> list[Alert]:
     """One alert for each incident that fired; one that began silenced or inhibited stays away until that is over.
 
-    The night is no reason: Alertmanager has its own (`mute_time_intervals`). `posted`: what it was told last; that
-    somebody silenced an incident of those here does not end it there.
+    What an Alertmanager told us is not told to it again. The night is no reason: Alertmanager has its own
+    (`mute_time_intervals`). `posted`: what it was told last; that somebody silenced an incident of those here does not
+    end it there.
     """
     before = {each.incident for each in posted}
-    heard = (one for one in incidents if one.fired_at is not None)
+    heard = (one for one in incidents if one.fired_at is not None and not one.rule.startswith(FOREIGN))
     return [_alert(one, config, now) for one in heard if one.held not in _QUIET or one.id in before][:MOST]
 
 

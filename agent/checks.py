@@ -139,6 +139,8 @@ def secrets_of(config: Config) -> Mapping[str, Path]:
         named["channels.webhook.secret_file"] = config.channels.webhook.secret_file
     if config.alertmanager:
         named["alertmanager.token_file"] = config.alertmanager.token_file
+    if config.from_alertmanager:
+        named["from_alertmanager.token_file"] = config.from_alertmanager.token_file
     if config.heartbeat:
         named["heartbeat.ping_file"] = config.heartbeat.ping_file
     for name, project in config.projects.items():

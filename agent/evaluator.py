@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from agent import (
     backup_store,
     drill_store,
+    foreign_alerts,
     host_store,
     incident_store,
     quota_release,
@@ -131,6 +132,7 @@ class Evaluator:
             readings=observation.readings,
             held=observation.held,
             maintenances=tuple(maintenance_store.open_ones(connection)),
+            foreign=foreign_alerts.standing(connection, config.from_alertmanager, now),
         )
 
     def _not_obeyed_yet(self, requests: Iterable[Request]) -> list[Request]:

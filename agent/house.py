@@ -31,6 +31,7 @@ from agent.door import Door
 from agent.enforcement import Around
 from agent.enforcing import Enforced, Enforcing
 from agent.fair_use import SPANS as FAIR_SPANS
+from agent.foreign_door import door_of, foreign_families, takers_of
 from agent.giving_way import giving_way
 from agent.heart import HasMoved, Heart, heartbeat_route
 from agent.measured_rules import custom_spans
@@ -123,6 +124,7 @@ class House:
         self._heart = Heart((self._sampler, self._delivery))
         self._pinger = pinger_of(voice, state, now)
         self._poster = poster_of(voice)
+        self._foreign = door_of(config, state.path, wake)
         self._since = time.monotonic()
         self._status: Status | None = None
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
@@ -139,6 +141,7 @@ class House:
             door=self._door,
             beside=beside,
             unguarded=PUBLIC if self._links else "",
+            takers=takers_of(self._foreign),
         )
         self._since = time.monotonic()
         self._sampler.start()
@@ -270,6 +273,7 @@ class House:
             *delivery_families(self._state.connection, self._delivery.counts),
             *pinger_families(self._pinger),
             *poster_families(self._poster),
+            *foreign_families(self._foreign),
         ]
 
     def _routes(self) -> dict[str, Route]:

@@ -16,6 +16,7 @@ from agent.awaited import awaited
 from agent.backup_store import BackupStanding
 from agent.drill_awaited import drills_awaited
 from agent.drill_store import CheckStanding, DrillStanding
+from agent.foreign_alerts import FOREIGN, ForeignAlert, finding_of
 from agent.host_store import Escrow, Room
 from agent.incidents import Finding, Severity
 from agent.maintenance.plan import Maintenance
@@ -69,6 +70,7 @@ class Situation:
     readings: Readings = field(default_factory=Readings)
     held: Mapping[Key, str] = field(default_factory=dict)  # quotas that are more than a simulation
     maintenances: tuple[Maintenance, ...] = ()  # those that are not over
+    foreign: tuple[ForeignAlert, ...] = ()  # what an Alertmanager told us
 
     def is_open(self, finding: Finding) -> bool:
         """True when the incident that a finding is about is open: then its clearing threshold counts."""
@@ -318,7 +320,7 @@ def findings(situation: Situation) -> list[Finding]:
         if not change.off:
             config = situation.config
             found += [_changed(served(config, finding), change) for finding in rule(situation)]
-    return [*found, *custom(situation)]
+    return [*found, *custom(situation), *(finding_of(each, situation.colocation) for each in situation.foreign)]
 
 
 def able(situation: Situation) -> frozenset[str]:
@@ -336,6 +338,7 @@ def able(situation: Situation) -> frozenset[str]:
     mine = {f"{CUSTOM}{name}": rule for name, rule in situation.config.custom_rules.items()}
     open_ones = {key.split("{", 1)[0] for key in situation.open_keys if key.startswith(CUSTOM)}
     gone = open_ones - set(mine)
+    gone |= {key.split("{", 1)[0] for key in situation.open_keys if key.startswith(FOREIGN)}
     return frozenset(RULES) - blind | gone | {name for name, rule in mine.items() if readings.knows(rule.metric)}
 
 

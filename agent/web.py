@@ -15,6 +15,7 @@ from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,7 @@ _MOST_CONNECTIONS = 24
 _READ_SECONDS = 5.0
 _SILENT_SECONDS = 1.0  # from then on who says nothing gives their place to who comes
 _CONNECTION_SECONDS = 15.0  # in all, so that a slow reader cannot keep a place
+_MOST_BODY = 1024 * 1024
 _TEXT = "text/plain; charset=utf-8"
 _ALLOWED = ("GET", "HEAD")
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
@@ -52,6 +54,8 @@ class Response:
 
 
 Route = Callable[[Request], Response]
+# What takes a body guards itself: `Authorization` of the header, and the whole body.
+Taker = Callable[[str, bytes], Response]
 
 
 class Web:
@@ -66,15 +70,17 @@ class Web:
         door: Door | None = None,
         beside: Path | None = None,
         unguarded: str = "",
+        takers: Mapping[str, Taker] | None = None,
         connection_seconds: float = _CONNECTION_SECONDS,
         read_seconds: float = _READ_SECONDS,
     ) -> None:
         """`door`: who may come in. `beside`: a socket file that answers as well, to whoever the file lets in.
 
         `unguarded`: a folder of paths, such as `/public/`, that ask for no password, since they guard themselves.
+        `takers`: what takes a POST at which path, at most a megabyte; they guard themselves too.
         """
         self._server = _listen(host, port, routes, door or Door())
-        self._server.unguarded = unguarded
+        self._server.unguarded, self._server.takers = unguarded, dict(takers or {})
         self._server.connection_seconds, self._server.read_seconds = connection_seconds, read_seconds
         self._servers, self._beside = [self._server], beside
         if beside is not None:
@@ -148,6 +154,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
     unguarded = ""
+    takers: Mapping[str, Taker] = MappingProxyType({})
     connection_seconds = _CONNECTION_SECONDS
     read_seconds = _READ_SECONDS
 
@@ -262,6 +269,9 @@ class _Handler(BaseHTTPRequestHandler):
             return  # the client went away or was too slow
 
     def _answer(self) -> Response:
+        taker = self.server.takers.get(self.path) if self.command == "POST" else None
+        if taker is not None:
+            return self._take(taker)
         is_unguarded = bool(self.server.unguarded) and self.path.startswith(self.server.unguarded)
         if not is_unguarded and not self.server.door.admits(self.headers.get("Authorization", "")):
             who = {"WWW-Authenticate": "Basic"}
@@ -278,6 +288,17 @@ class _Handler(BaseHTTPRequestHandler):
         if route is None:
             return Response(b"not found\n", status=HTTPStatus.NOT_FOUND)
         return route(Request(parts.path, {name: tuple(values) for name, values in query.items()}, self.headers))
+
+    def _take(self, taker: Taker) -> Response:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            return Response(b"say how long the body is: Content-Length\n", status=HTTPStatus.LENGTH_REQUIRED)
+        if len(length) > len(str(_MOST_BODY)) or int(length) > _MOST_BODY:
+            return Response(b"a megabyte at most\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            return Response(b"the body broke off\n", status=HTTPStatus.BAD_REQUEST)
+        return taker(self.headers.get("Authorization", ""), body)
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

@@ -133,3 +133,8 @@ CUSTOM = Words(
     "",
     n_("A rule of your own; see rules in coloc.yml"),
 )
+FOREIGN = Words(
+    n_("{text}"),
+    n_("It says: {why}"),
+    n_("Told by Alertmanager; what to do: {where}"),
+)

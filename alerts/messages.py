@@ -12,7 +12,7 @@ from datetime import datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
-from alerts.measured_words import CUSTOM, MEASURED
+from alerts.measured_words import CUSTOM, FOREIGN, MEASURED
 from alerts.plain import plain
 from alerts.reasons import in_language
 from alerts.words import Words, n_
@@ -151,6 +151,8 @@ def incident_title(incident: IncidentText, language: str, zone: ZoneInfo) -> str
 
 
 def _words(rule: str) -> Words:
+    if rule.startswith("alertmanager:"):
+        return FOREIGN
     return CUSTOM if rule.startswith("custom:") else RULES.get(rule, _UNKNOWN)
 
 

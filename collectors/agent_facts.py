@@ -61,6 +61,16 @@ def alertmanager_families(*, success: bool, taken: int, failed: int) -> list[Met
     return [last, posts]
 
 
+def foreign_alert_families(counts: Mapping[str, int]) -> list[Metric]:
+    """What became of the alerts that Alertmanager told us."""
+    told = CounterMetricFamily(
+        "coloc_alertmanager_received", "Alerts told to us since the agent began.", labels=["result"]
+    )
+    for result, count in counts.items():
+        told.add_metric([result], count)
+    return [told]
+
+
 def backup_families(rows: Iterable[BackupFact]) -> list[Metric]:
     """When each app was last backed up and proven at each host, and how large the archive is."""
     labels = ["app", "project", "host"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 METRICS: Mapping[str, tuple[str, ...]] = {
     "coloc_agent_build_info": ("version",),
     "coloc_alertmanager_posts_total": ("result",),
+    "coloc_alertmanager_received_total": ("result",),
     "coloc_alertmanager_success": (),
     "coloc_app_backup_without_data": ("app", "project"),
     "coloc_app_borg_last_run_success": ("app", "project"),

@@ -166,6 +166,13 @@ MIGRATIONS = (
     -- Which messages tell of one is asked for each incident while Matrix is silent.
     CREATE INDEX outbox_about ON outbox (about);
     """,
+    """
+    -- What an Alertmanager told us, as it stands; what it took back stays a day.
+    CREATE TABLE foreign_alerts (
+        fingerprint TEXT PRIMARY KEY, name TEXT NOT NULL, labels TEXT NOT NULL, severity TEXT NOT NULL,
+        value TEXT NOT NULL, firing INTEGER NOT NULL, seen_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 # A damaged file may name a table in bytes that are no text: Python then stumbles over SQLite's own message.
 _TROUBLE = (sqlite3.DatabaseError, UnicodeDecodeError)

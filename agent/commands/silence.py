@@ -103,7 +103,8 @@ def lift(context: Context, silence: int) -> None:
 
 def _check(config: Config, status: Status | None, covers: Mapping[str, str]) -> None:
     """A silence that can cover nothing is a misspelt one. Raises ColocError."""
-    from agent.measured_rules import CUSTOM  # noqa: PLC0415 - `--help` must be quick
+    from agent.foreign_alerts import FOREIGN  # noqa: PLC0415 - `--help` must be quick
+    from agent.measured_rules import CUSTOM  # noqa: PLC0415
     from coloc.config.rules import RULE_NAMES  # noqa: PLC0415
 
     known: dict[str, Iterable[str]] = {
@@ -113,6 +114,8 @@ def _check(config: Config, status: Status | None, covers: Mapping[str, str]) -> 
     if status is not None:
         known |= {"app": [app.id for app in status.apps], "project": [*config.projects, "_shared", "_none"]}
     for label, names in known.items():
+        if label == "rule" and (covers.get("rule") or "").startswith(FOREIGN):
+            continue  # those are named elsewhere
         _one_fits(label, covers.get(label), list(names))
 
 

@@ -1,4 +1,4 @@
-"""The keys of coloc.yml that describe an Alertmanager to which incidents are posted as well."""
+"""The keys of coloc.yml about a team's Alertmanager: where incidents are posted, who may tell us its alerts."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ class Alertmanager(Described):
     url: Annotated[str, Within(pattern=r"^https?://\S+$")]
     token_file: Place | None = None
     every: Seconds = 60.0
+
+
+class FromAlertmanager(Described):
+    """A team's own Alertmanager may tell us its alerts; they become incidents here (docs/channels.md)."""
+
+    token_file: Place  # the bearer token that it shows
+    forget_after: Seconds = 12 * 3600.0  # what it did not say again for so long is over; above its repeat_interval

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from coloc.config.alertmanager import Alertmanager
+from coloc.config.alertmanager import Alertmanager, FromAlertmanager
 from coloc.config.backups import Backup
 from coloc.config.channels import Channels
 from coloc.config.charter import Charter, OptionalCharter
@@ -59,6 +59,7 @@ class Config(Described):
     channels: Channels = Channels()
     heartbeat: Heartbeat | None = None
     alertmanager: Alertmanager | None = None
+    from_alertmanager: FromAlertmanager | None = None
     charter: OptionalCharter = Charter()
     rules: dict[RuleName, Annotated[RuleChange, ReadBy(with_other_names)]] = field(default_factory=dict)
     custom_rules: dict[Name, Annotated[CustomRule, ReadBy(with_other_names)]] = field(default_factory=dict)

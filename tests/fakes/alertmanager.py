@@ -15,7 +15,7 @@ CONFIG = """\
 route: {{receiver: test, group_by: [coloc, alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
 receivers:
   - name: test
-    webhook_configs: [{{url: "{url}"}}]
+    webhook_configs: [{{url: "{url}", http_config: {access}}}]
 """
 
 
@@ -59,10 +59,12 @@ class Receiver:
 class Alertmanager:
     """Started by `with`, ended by its process id; its data goes with the folder."""
 
-    def __init__(self, folder: Path, receiver_url: str) -> None:
+    def __init__(self, folder: Path, receiver_url: str, *, token: str = "") -> None:
+        """`token`: what it shows to the receiver."""
         self._folder, self._port = folder, free_port()
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "alertmanager.yml").write_text(CONFIG.format(url=receiver_url))
+        access = json.dumps({"authorization": {"credentials": token}} if token else {})
+        (folder / "alertmanager.yml").write_text(CONFIG.format(url=receiver_url, access=access))
 
     def __enter__(self) -> Alertmanager:
         self._log = (self._folder / "log").open("wb")

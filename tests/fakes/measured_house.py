@@ -16,6 +16,7 @@ from collectors.agent_facts import (
     QuotaFact,
     alertmanager_families,
     backup_families,
+    foreign_alert_families,
     incident_families,
     name_families,
     ping_families,
@@ -237,7 +238,9 @@ class MeasuredHouse:
         self.sampler.put("names", name_families(APPS, coloc="demo", kind="cloud", version="0.1.0"))
         self.sampler.put("backups", backup_families(backups))
         self.sampler.put("pings", ping_families(NOW, 3, 1))
-        self.sampler.put("alertmanager", alertmanager_families(success=True, taken=2, failed=1))
+        alertmanager = alertmanager_families(success=True, taken=2, failed=1)
+        received = foreign_alert_families({"taken": 3, "ours": 1, "refused": 0})
+        self.sampler.put("alertmanager", [*alertmanager, *received])
         self.sampler.put("quotas", quota_families(quotas))
         self.sampler.put("rules", _judged())
         self.sampler.put("incidents", incident_families({"critical": 0, "info": 0, "warning": 1}))

@@ -192,6 +192,24 @@ def test_an_incident_is_posted_to_alertmanager_by_the_daemon_itself(agent: Agent
         server.shutdown()
 
 
+def test_an_alert_of_a_team_s_alertmanager_becomes_an_incident_of_the_daemon(agent: Agent) -> None:
+    agent.wait(agent.status)
+    token = agent.folder.parent / "token"
+    token.write_text("word")
+    token.chmod(0o600)
+    text = agent.config.read_text().replace("stage: observe", "stage: alert")
+    agent.config.write_text(f"{text}from_alertmanager: {{token_file: {token}}}\n")
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait(lambda: agent.status().get("stage") == "alert")
+    url = next(line for line in text.splitlines() if line.startswith("listen:")).split('"')[1]
+    body = (Path(__file__).parents[2] / "captured/alertmanager/am-webhook-firing.json").read_bytes()
+    asked = urllib.request.Request(f"http://{url}/alertmanager", body, {"Authorization": "Bearer word"})
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert answer.status == 200
+    (incident,) = agent.wait(lambda: agent.incidents("disque /var", over=False))
+    assert incident["severity"] == "critical"
+
+
 def test_a_bad_file_changes_nothing_and_raises_an_incident_until_it_is_mended(agent: Agent) -> None:
     agent.wait(agent.status)
     good = agent.config.read_text()
