@@ -38,9 +38,11 @@ check: $(VENV)/.test
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q tests -n $$(( $$(nproc) + 1 )) --dist loadfile --no-loadscope-reorder
 
-# A long campaign of random faults over backup, drill, prune and restore, as root: make faults COUNT=1000 SEED=7.
+# Long campaigns, as root: random faults over backup, drill, prune and restore; 200 incidents, 30 kills of the daemon.
+# make faults COUNT=1000 SEED=7 repeats one.
 COUNT ?= 300
 faults: $(VENV)/.test
+	@$(BIN)/python -m tests.faults.telling $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m tests.faults.campaign --long --count $(COUNT) $(if $(SEED),--seed $(SEED))
 
 # Every benchmark, or those that are named: make bench BENCH=scrape.

@@ -1,0 +1,23 @@
+"""The campaign of messages for half a minute, and the proof that it sees what is told twice. Longer: `make faults`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.faults.checks import Broken
+from tests.faults.telling import campaign, judge, open_town, word_of
+
+SEED = int(os.environ.get("COLOC_FAULTS_SEED", "20261127"))
+
+
+def test_killed_and_cut_off_at_any_moment_each_incident_is_told_once(tmp_path: Path) -> None:
+    with open_town(tmp_path) as town:
+        campaign(town, incidents=30, kills=6, seed=SEED)
+        assert town.kills > 6 and town.open and town.over
+        twice = word_of(next(iter(town.open)))
+        town.room.say(f"once more: {twice}", "bot")
+        with pytest.raises(Broken, match="told in several messages of the room"):
+            judge(town, [])
