@@ -10,7 +10,7 @@ TEST="$AGENT systemd dbus-daemon openssh-server mariadb-server postgresql redis-
 TEST="$TEST chromium fonts-dejavu-core"
 command -v npm >/dev/null || TEST="$TEST npm"
 FULL="$AGENT prometheus"
-BENCH="prometheus-process-exporter prometheus-node-exporter mtail"
+BENCH="restic prometheus-process-exporter prometheus-node-exporter mtail"
 
 case "${1:-agent}" in
   agent) wanted=$AGENT ;;
