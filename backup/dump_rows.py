@@ -12,7 +12,6 @@ _MARK_PG = b"-- PostgreSQL database dump complete"
 _NAME = rb"`((?:[^`]|``)+)`"
 _INSERT = re.compile(rb"INSERT INTO " + _NAME + rb"[^`']*?(?:\((?:`(?:[^`]|``)+`(?:, ?)?)+\) ?)?VALUES", re.DOTALL)
 _CREATE = re.compile(rb"CREATE TABLE " + _NAME + rb" \(", re.DOTALL)
-_STRING = re.compile(rb"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _PART = rb'("(?:[^"]|"")+"|[^".\s(]+)'
 _COPY = re.compile(
     rb"COPY " + _PART + rb"\." + _PART + rb"(?: \((?:[^\"]|\"(?:[^\"]|\"\")*\")*\))? FROM stdin;\n", re.DOTALL
@@ -82,10 +81,12 @@ class MysqlRows:
             self._header = header  # a name with a newline in it: wait for the rest
 
     def _values(self, line: bytes) -> None:
-        bare = _STRING.sub(b"", line) if b"'" in line else line
+        if b"\\" in line:
+            line = line.replace(b"\\\\", b"").replace(b"\\'", b"")
+        outside = line.split(b"'")[::2]  # what is left of quotes begins or ends a string
         if self._table is not None:
-            self.tables[self._table] += bare.count(b"(")
-        if bare.rstrip().endswith(b";"):
+            self.tables[self._table] += sum(part.count(b"(") for part in outside)
+        if outside[-1].rstrip().endswith(b";"):
             self._table = None
 
 
