@@ -224,6 +224,7 @@ class Daemon:
             self._notifier.ready("the new configuration cannot be used; the old one goes on")
             return house
         self._config_error = None
+        new.follow(house)
         house.stop()
         try:
             new.start()

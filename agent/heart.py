@@ -38,6 +38,10 @@ class Heart:
             self._last = now, clock
         return is_full
 
+    def go_on(self, last: tuple[datetime, float] | None) -> None:
+        """Another heart of this very process beat last then."""
+        self._last = last
+
     @property
     def last(self) -> tuple[datetime, float] | None:
         """When the last full round ended, by the wall and by the monotonic clock."""

@@ -127,8 +127,14 @@ class House:
         self._foreign = door_of(config, state.path, wake)
         self._since = time.monotonic()
         self._status: Status | None = None
+        self._earlier: Status | None = None  # of the house before, for who asks for the heartbeat meanwhile
         self._door = Door(config.listen.web_config, read=read_web_config_aside)
         self._web: Web | None = None
+
+    def follow(self, other: House) -> None:
+        """Take the place of a house whose configuration is old: its last heartbeat is answered until we beat."""
+        self._heart.go_on(other._heart.last)
+        self._earlier = other._status or other._earlier
 
     def start(self) -> None:
         """Begin to look, to send and to answer. Raises ColocError when the address is taken."""
@@ -282,7 +288,7 @@ class House:
             **scrape_routes(self._sampler.exposition, lambda: self._status is not None),
             **page_routes(shelf),
             **({PUBLIC: public_route(shelf, self._links)} if self._links else {}),
-            "/heartbeat": heartbeat_route(self.config.coloc.name, self._heart, lambda: self._status),
+            "/heartbeat": heartbeat_route(self.config.coloc.name, self._heart, lambda: self._status or self._earlier),
             "/api/v1/status": self._api,
             "/api/v1/incidents": past_route(self.config, self._state.path),
         }

@@ -215,7 +215,7 @@ def campaign(town: Town, *, incidents: int, kills: int, seed: int) -> None:
             if chance.random() < 0.3:
                 town.synapse.kill()
                 town.synapse.start()
-            if chance.random() < 0.3:
+            if not town.forum.faults:  # it is asked late: they would pile up
                 town.forum.fault(chance.choice(["reset", "lost", "html502"]), 2)
             town.start()
         elif chance.random() < 0.2:

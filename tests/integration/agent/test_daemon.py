@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -157,6 +158,28 @@ def test_each_full_round_is_a_heartbeat_here_and_at_the_address_that_waits_for_i
         assert (done.returncode, "travaille" in done.stdout) == (0, True), done.stderr
         assert "s3cret" not in agent.said
         server.shutdown()
+
+
+def test_a_reload_never_lets_a_friend_s_cron_believe_that_the_agent_only_begins(agent: Agent) -> None:
+    listen = next(line for line in agent.config.read_text().splitlines() if line.startswith("listen:"))
+
+    def heartbeat() -> int:
+        try:
+            with urllib.request.urlopen(f"http://{listen.split(chr(34))[1]}/heartbeat", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return 0  # the one house closes its door, the other opens its own
+
+    agent.wait(lambda: heartbeat() == 200)
+    began = agent.status()["started_at"]
+    agent.process.send_signal(signal.SIGHUP)
+    seen = set()
+    while not (status := agent.status()) or status["started_at"] == began:
+        seen.add(heartbeat())
+    assert seen <= {0, 200} and 200 in seen, seen
 
 
 def test_an_incident_is_posted_to_alertmanager_by_the_daemon_itself(agent: Agent) -> None:

@@ -44,6 +44,13 @@ def test_it_beats_only_when_every_part_has_moved_since_the_beat_before() -> None
     assert heart.last == (NOW, 7.0)
 
 
+def test_after_a_reload_the_last_beat_counts_and_the_next_one_needs_new_moves() -> None:
+    heart = Heart((Part(8.0),))
+    heart.go_on((NOW, 9.0))
+    assert heart.last == (NOW, 9.0)
+    assert not heart.beat(NOW, 10.0)
+
+
 def test_the_page_says_when_the_last_full_round_was_and_how_many_incidents_are_open() -> None:
     heart, status = Heart((Part(1.0),)), sample_status()
     route = heartbeat_route("velo", heart, lambda: status, monotonic=lambda: 100.0)
