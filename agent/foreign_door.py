@@ -34,14 +34,18 @@ class ForeignDoor:
         self._lock = threading.Lock()
         self.taken, self.ours, self.refused = 0, 0, 0
 
-    def take(self, authorization: str, body: bytes) -> Response:
-        """Answer one call. Trouble of ours is 503, never 4xx: then Alertmanager tells it again."""
+    def refusal(self, authorization: str) -> Response | None:
+        """401 for who does not show the token."""
         scheme, _, shown = authorization.partition(" ")
         given = shown.strip().encode("utf-8", "surrogateescape")
         if scheme.lower() != "bearer" or not hmac.compare_digest(given, self._token):
             self._count(refused=1)
             headers = {"WWW-Authenticate": "Bearer"}
             return _say(HTTPStatus.UNAUTHORIZED, "show the token of from_alertmanager.token_file", headers)
+        return None
+
+    def take(self, body: bytes) -> Response:
+        """Keep what one call tells. Trouble of ours is 503, never 4xx: then Alertmanager tells it again."""
         try:
             alerts, ours = foreign_alerts.read_webhook(body, self._coloc)
         except ValueError as error:
@@ -83,7 +87,7 @@ def door_of(config: Config, state: Path, wake: Callable[[], None]) -> ForeignDoo
 
 def takers_of(door: ForeignDoor | None) -> dict[str, Taker]:
     """What the web server takes."""
-    return {} if door is None else {PATH: door.take}
+    return {} if door is None else {PATH: door}
 
 
 def foreign_families(door: ForeignDoor | None) -> list[Metric]:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from agent.door import Door
@@ -54,8 +54,16 @@ class Response:
 
 
 Route = Callable[[Request], Response]
-# What takes a body guards itself: `Authorization` of the header, and the whole body.
-Taker = Callable[[str, bytes], Response]
+
+
+class Taker(Protocol):
+    """What takes a body, and guards itself: nothing of it is kept before who sends it was let in."""
+
+    def refusal(self, authorization: str) -> Response | None:
+        """The answer to who may not come in."""
+
+    def take(self, body: bytes) -> Response:
+        """The answer to a whole body."""
 
 
 class Web:
@@ -295,10 +303,16 @@ class _Handler(BaseHTTPRequestHandler):
             return Response(b"say how long the body is: Content-Length\n", status=HTTPStatus.LENGTH_REQUIRED)
         if len(length) > len(str(_MOST_BODY)) or int(length) > _MOST_BODY:
             return Response(b"a megabyte at most\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):
+        left = int(length)
+        refused = taker.refusal(self.headers.get("Authorization", ""))
+        if refused is not None:  # read all the same, and forgotten: who is cut off would not read the answer
+            while left > 0 and (piece := self.rfile.read(min(left, 65_536))):
+                left -= len(piece)
+            return refused
+        body = self.rfile.read(left)
+        if len(body) < left:
             return Response(b"the body broke off\n", status=HTTPStatus.BAD_REQUEST)
-        return taker(self.headers.get("Authorization", ""), body)
+        return taker.take(body)
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)

@@ -90,6 +90,11 @@ def test_who_does_not_show_the_token_is_told_so_and_nothing_is_kept(told: Told, 
     assert told.rows() == [] and not told.woken and told.door.refused == 1
 
 
+def test_a_large_body_of_a_stranger_is_not_kept_and_still_answered(told: Told) -> None:
+    status, _ = told.post(b"x" * (1024 * 1024), {"Authorization": "Bearer wrong"})
+    assert status == 401
+
+
 def test_each_refusal_has_its_own_word(told: Told) -> None:
     assert told.post(b"x" * (1024 * 1024 + 1))[0] == 413
     assert told.post(b"{}") == (400, "the body is not a webhook of Alertmanager, version 4\n")
@@ -105,6 +110,7 @@ def test_each_refusal_has_its_own_word(told: Told) -> None:
 def test_a_body_that_never_comes_holds_nobody_up(told: Told) -> None:
     with closing(http.client.HTTPConnection(*told.web.address, timeout=20)) as slow:
         slow.putrequest("POST", PATH)
+        slow.putheader("Authorization", f"Bearer {TOKEN}")
         slow.putheader("Content-Length", "1000")
         slow.endheaders()
         assert told.post(CAPTURED.read_bytes())[0] == 200
