@@ -46,6 +46,7 @@ COMMANDS = {
     "incident": ("incident", "One incident as a timeline, for the forum or the minutes."),
     "quota": ("quota", "Use, limits, what is done about it; take it all back."),
     "charter": ("charter", "The points of the charter that are not kept."),
+    "handover": ("handover", "The sheet with which somebody else takes an app or a project over."),
     "traces": ("traces", "What the agent changed outside its own folders, and what undoes it."),
     "uninstall": ("uninstall", "Take everything back, then remove the program."),
     "database-accounts": ("database_accounts", "The daemon's accounts on MariaDB and PostgreSQL."),
