@@ -23,10 +23,10 @@ def _program(name: str) -> str:
 
 
 class MariaDb:
-    """A server whose data outlives it: it may be killed and started again."""
+    """A server whose data outlives it: it may be killed and started again. durable: every commit is on the disk."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self._folder, self._flush = folder, int(durable)
         self._process: subprocess.Popen[bytes] | None = None
         folder.chmod(0o755)
         user = ["--user=root"] if os.geteuid() == 0 else []
@@ -46,7 +46,7 @@ class MariaDb:
                     *self._common,
                     f"--socket={self._folder / 'sock'}",
                     "--skip-networking",
-                    "--innodb-flush-log-at-trx-commit=0",
+                    f"--innodb-flush-log-at-trx-commit={self._flush}",
                     "--innodb-buffer-pool-size=32M",
                     "--innodb-log-file-size=16M",
                     "--event-scheduler=ON",

@@ -176,7 +176,7 @@ def open_house(folder: Path) -> Iterator[House]:
             ends.callback(subprocess.run, ["umount", "--lazy", str(folder / name)], check=True)
         (folder / "journal").chmod(0o700)
         (folder / "maria").mkdir()
-        maria = MariaDb(folder / "maria")
+        maria = MariaDb(folder / "maria", durable=True)
         ends.callback(maria.stop)
         maria.start()
         (folder / "friends").mkdir()
