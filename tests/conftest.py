@@ -17,6 +17,15 @@ settings.register_profile("random", deadline=None)
 settings.load_profile(os.environ.get("COLOC_PROPERTIES", "steady"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test has to tell people stands at the end, also when it ran in another process."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, words in report.user_properties:
+                if name == "told":
+                    terminalreporter.write_line(str(words))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _venv_programs_first() -> Iterator[None]:
     before = os.environ["PATH"]
