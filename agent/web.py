@@ -29,6 +29,7 @@ _READ_SECONDS = 5.0
 _SILENT_SECONDS = 1.0  # from then on who says nothing gives their place to who comes
 _CONNECTION_SECONDS = 15.0  # in all, so that a slow reader cannot keep a place
 _MOST_BODY = 1024 * 1024
+_FORGET_SECONDS = 0.5  # without a byte of what nobody wants
 _TEXT = "text/plain; charset=utf-8"
 _ALLOWED = ("GET", "HEAD")
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
@@ -302,17 +303,25 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             return Response(b"say how long the body is: Content-Length\n", status=HTTPStatus.LENGTH_REQUIRED)
         if len(length) > len(str(_MOST_BODY)) or int(length) > _MOST_BODY:
+            self._forget(2 * _MOST_BODY)
             return Response(b"a megabyte at most\n", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         left = int(length)
         refused = taker.refusal(self.headers.get("Authorization", ""))
-        if refused is not None:  # read all the same, and forgotten: who is cut off would not read the answer
-            while left > 0 and (piece := self.rfile.read(min(left, 65_536))):
-                left -= len(piece)
+        if refused is not None:
+            self._forget(left)
             return refused
         body = self.rfile.read(left)
         if len(body) < left:
             return Response(b"the body broke off\n", status=HTTPStatus.BAD_REQUEST)
         return taker.take(body)
+
+    def _forget(self, left: int) -> None:
+        """Read so much of a body that nobody wants: who is cut off while sending would not read our answer."""
+        self.request.settimeout(_FORGET_SECONDS)
+        with suppress(TimeoutError):
+            while left > 0 and (piece := self.rfile.read1(min(left, 65_536))):
+                left -= len(piece)
+        self.request.settimeout(self.server.read_seconds)
 
     def _send(self, response: Response) -> None:
         self.send_response(response.status)
